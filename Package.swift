@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is compiled with the same settings, so that code can move between modules without surprises.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "svcctl",
+    products: [
+        .executable(name: "svcctl", targets: ["svcctl"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    ],
+    targets: [
+        // Layer 0: system libraries and small values.
+        .systemLibrary(
+            name: "CNetfilter", pkgConfig: "libnftnl libmnl",
+            providers: [.apt(["libmnl-dev", "libnftnl-dev", "pkg-config"])]),
+        .target(name: "NetAddress"),
+
+        // Layer 1: bytes on the netlink wire; what users define.
+        .target(name: "NetlinkWire"),
+        .target(name: "ServiceModel", dependencies: ["NetAddress", yams]),
+
+        // Layer 2: the netlink socket; where definitions come from; what each frontend does.
+        .target(name: "Netlink", dependencies: ["NetlinkWire", "CNetfilter"]),
+        .target(name: "ServiceSource", dependencies: ["ServiceModel"]),
+        .target(name: "ServicePlan", dependencies: ["NetAddress", "ServiceModel"]),
+
+        // Layer 3: typed kernel objects; what all backends share.
+        .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "Dataplane", dependencies: ["NetAddress", "ServicePlan"]),
+
+        // Layer 4: the backends.
+        .target(
+            name: "NFTablesBackend",
+            dependencies: [
+                "Dataplane", "NFTables", "NetAddress", "Netlink", "NetlinkWire", "ServiceModel", "ServicePlan",
+            ]),
+
+        // Layer 6: the command line.
+        .executableTarget(
+            name: "svcctl",
+            dependencies: [
+                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan",
+                "ServiceSource", argumentParser, logging,
+            ]),
+
+        // Used by tests only.
+        .target(name: "DataplaneTestKit", dependencies: ["NetAddress"]),
+
+        .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
+    ]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = settings
+}

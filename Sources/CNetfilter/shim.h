@@ -1,0 +1,25 @@
+/*
+ * libmnl and libnftnl as Swift sees them.
+ *
+ * <linux/netfilter.h> and <linux/in.h> stay out: they clash with the C library's <netinet/in.h> in one module.
+ */
+#ifndef SVCCTL_CNETFILTER_SHIM_H
+#define SVCCTL_CNETFILTER_SHIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nf_tables.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+
+#endif

@@ -61,8 +61,10 @@ let package = Package(
             ]),
 
         // Used by tests only.
-        .target(name: "DataplaneTestKit", dependencies: ["NetAddress"]),
+        .systemLibrary(name: "CNamespaces"),
+        .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
+        .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
     ]
 )

@@ -1,0 +1,64 @@
+import Glibc
+public import NetAddress
+import Synchronization
+
+/// A TCP connection that stays open to a server in mode ``EchoServer/Mode/keepOpen``.
+public final class LongConnection: Sendable {
+    /// What the server said at the start; always ``Outcome/answered(server:seenAs:seenPort:)``.
+    public let greeting: Outcome
+    private let socket: Socket
+    private let reader: Mutex<LineReader>
+
+    /// Connects and reads the server's first line; throws ``SystemCallError`` if that fails.
+    public init(
+        from namespace: NetworkNamespace, to address: IPAddress, port: UInt16, source: IPAddress? = nil,
+        sourcePort: UInt16? = nil, timeout: Duration = .milliseconds(500)
+    ) throws {
+        let target = Target(address, port, .tcp, source: source, sourcePort: sourcePort)
+        let deadline = Deadline(timeout)
+        socket = try namespace.run { try target.connect(deadline) }
+        var reader = LineReader()
+        greeting = try reader.outcome(from: socket, deadline)
+        self.reader = Mutex(reader)
+    }
+
+    /// Sends one line and returns the line that comes back; throws ``SystemCallError``, ETIMEDOUT if none does.
+    public func exchange(_ line: String, timeout: Duration = .milliseconds(500)) throws -> String {
+        let deadline = Deadline(timeout)
+        return try reader.withLock { reader in
+            try socket.send(line + "\n", deadline: deadline)
+            return try reader.line(from: socket, deadline)
+        }
+    }
+
+    /// Ends the connection. Further calls do nothing.
+    public func close() { shutdown(socket.descriptor.number, Int32(SHUT_RDWR)) }
+}
+
+/// A UDP client that keeps its socket and so its source port, as DNS resolvers and syslog do: to connection tracking
+/// all it sends is one flow.
+public final class UDPFlow: Sendable {
+    /// The port it sends from.
+    public let sourcePort: UInt16
+    private let socket: Socket
+
+    public init(
+        from namespace: NetworkNamespace, to address: IPAddress, port: UInt16, source: IPAddress? = nil,
+        sourcePort: UInt16? = nil
+    ) throws {
+        let target = Target(address, port, .udp, source: source, sourcePort: sourcePort)
+        socket = try namespace.run { try target.connect(Deadline(.milliseconds(500))) }
+        self.sourcePort = socket.localAddress?.port ?? 0
+    }
+
+    /// Sends a datagram and waits for the answer to it. Late answers to earlier ones are dropped first.
+    public func probe(timeout: Duration = .milliseconds(500)) -> Outcome {
+        let deadline = Deadline(timeout)
+        return Client.outcome {
+            while let late = try? socket.receiveNow(), !late.isEmpty {}
+            try socket.send("?", deadline: deadline)
+            var reader = LineReader()
+            return try reader.outcome(from: socket, deadline)
+        }
+    }
+}

@@ -35,10 +35,17 @@ struct Socket: ~Copyable, Sendable {
 
     /// Connects, and waits until that is done or has failed.
     func connect(_ peer: SocketAddress, deadline: Deadline) throws(SystemCallError) {
+        let listener = try ICMPListener.open(for: peer)
         let result = peer.withSockaddr { Glibc.connect(descriptor.number, $0, $1) }
         if result == 0 { return }
         guard errno == EINPROGRESS else { throw .last("connect") }
-        try wait(POLLOUT, deadline)
+        let localPort = localAddress?.port ?? 0
+        while true {
+            if try wait(POLLOUT, or: listener.socket.descriptor.number, deadline) { break }
+            if let number = listener.failure(localPort: localPort) {
+                throw SystemCallError(call: "connect", number: number)
+            }
+        }
         var failure: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         try check("getsockopt", getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &failure, &length))
@@ -47,10 +54,20 @@ struct Socket: ~Copyable, Sendable {
 
     /// Waits until the socket can be read or written, or has failed.
     func wait(_ events: Int32, _ deadline: Deadline) throws(SystemCallError) {
+        _ = try wait(events, or: -1, deadline)
+    }
+
+    /// Waits for this socket, or until another one can be read (-1: none); true if it is this one.
+    private func wait(
+        _ events: Int32, or other: Int32, _ deadline: Deadline
+    ) throws(SystemCallError) -> Bool {
         while true {
-            var entry = pollfd(fd: descriptor.number, events: Int16(events), revents: 0)
-            let count = poll(&entry, 1, deadline.milliseconds)
-            if count > 0 { return }
+            var entries = [
+                pollfd(fd: descriptor.number, events: Int16(events), revents: 0),
+                pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+            ]
+            let count = poll(&entries, nfds_t(entries.count), deadline.milliseconds)
+            if count > 0 { return entries[0].revents != 0 }
             if count < 0, errno != EINTR { throw .last("poll") }
             if deadline.isOver { throw SystemCallError(call: "poll", number: ETIMEDOUT) }
         }

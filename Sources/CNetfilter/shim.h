@@ -22,4 +22,8 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 
+/* glibc has these since 2.32, but shows them only under _GNU_SOURCE. */
+extern const char *strerrorname_np(int error);
+extern const char *strerrordesc_np(int error);
+
 #endif

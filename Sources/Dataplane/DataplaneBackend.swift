@@ -1,0 +1,53 @@
+public import ServicePlan
+
+/// One way to turn plans into kernel state.
+///
+/// Everything up to the difference is pure; only `observe`, `apply` and `removeAll` touch the kernel. A backend is used
+/// by one task at a time.
+public protocol DataplaneBackend: ~Copyable {
+    /// Names one kernel object of ours.
+    associatedtype Key: Hashable & Sendable
+    /// What that object holds.
+    associatedtype Value: Hashable & Sendable
+
+    /// The name on the command line.
+    static var name: String { get }
+
+    /// The objects that are there whatever the services are.
+    func skeleton() -> Fragment<Key, Value>
+
+    /// The objects that one service needs. Services may share some.
+    func fragment(for service: PlannedService) -> Fragment<Key, Value>
+
+    /// Learns everything of ours that the kernel has.
+    mutating func observe(into state: inout DeltaTracker<Key, Value>) throws(BackendError)
+
+    /// Makes the kernel match, all of it or nothing where the kernel can do that, and notes it in the state.
+    mutating func apply(_ state: inout DeltaTracker<Key, Value>) throws(BackendError) -> ChangeSummary
+
+    /// Removes everything of ours and nothing else.
+    mutating func removeAll() throws(BackendError) -> ChangeSummary
+}
+
+/// The kernel objects of one service, or of the skeleton.
+public struct Fragment<Key: Hashable & Sendable, Value: Hashable & Sendable>: Sendable {
+    public var objects: [(key: Key, value: Value)]
+
+    public init(_ objects: [(key: Key, value: Value)] = []) { self.objects = objects }
+}
+
+/// What was changed, for people.
+public struct ChangeSummary: Hashable, Sendable {
+    public var added = 0
+    public var changed = 0
+    public var removed = 0
+
+    public init(added: Int = 0, changed: Int = 0, removed: Int = 0) {
+        self.added = added
+        self.changed = changed
+        self.removed = removed
+    }
+
+    /// Whether nothing was changed.
+    public var isEmpty: Bool { added + changed + removed == 0 }
+}

@@ -1,0 +1,306 @@
+internal import CNetfilter
+internal import NetAddress
+internal import Netlink
+internal import NetlinkWire
+
+/// One transaction: changes that the kernel makes all together, or not at all.
+///
+/// Changes are carried out in the order in which they are added. A batch remembers what each message was about, so
+/// that a refusal can name the object.
+public struct Batch: ~Copyable {
+    var buffer: MessageBuffer
+    private var sequence: UInt32 = 0
+    private var subjects: [Subject] = []
+    private var scratch: UnsafeMutableRawBufferPointer
+    private var sizeOfEmpty = 0
+
+    /// What the message with the same index is about; element messages name their elements by position.
+    private struct Subject {
+        var start: Int
+        var what: Object
+    }
+
+    /// What a message can be about.
+    public enum Object: Sendable {
+        case batch
+        case table(Table)
+        case chain(Chain)
+        case set(SetDefinition)
+        case rule(Rule?, chain: Chain)
+        case elements(SetDefinition)
+    }
+
+    /// Starts a batch.
+    ///
+    /// - Parameter generation: the ruleset that the changes were computed against. If the kernel's is another by the
+    ///   time the batch arrives, nothing is done (ERESTART). Nil takes any.
+    public init(generation: UInt32?, capacity: Int = 1 << 16) {
+        buffer = MessageBuffer(capacity: capacity)
+        scratch = .allocate(byteCount: 1 << 16, alignment: 8)
+        let start = open(UInt16(NFNL_MSG_BATCH_BEGIN), [], .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
+        if let generation { buffer.attribute(UInt16(NFNL_BATCH_GENID.rawValue), bigEndian: generation) }
+        buffer.closeMessage(start)
+        sizeOfEmpty = buffer.count
+    }
+
+    deinit { scratch.deallocate() }
+
+
+    /// Whether no change has been added.
+    public var isEmpty: Bool { buffer.count == sizeOfEmpty }
+
+    /// How many bytes the changes take on the wire.
+    public var size: Int { buffer.count }
+
+    /// The finished batch's bytes: what a bare loop would have to send to the kernel for the same changes.
+    public consuming func finished() -> [UInt8] {
+        finish()
+        return buffer.bytes
+    }
+
+    mutating func finish() {
+        let start = open(
+            UInt16(NFNL_MSG_BATCH_END), .acknowledge, .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
+        buffer.closeMessage(start)
+    }
+
+    /// Starts a message with the header that all of netfilter shares (struct nfgenmsg).
+    private mutating func open(
+        _ type: UInt16, _ flags: MessageFlags, _ subject: Object, family: UInt8, resource: UInt16 = 0
+    ) -> Int {
+        subjects.append(Subject(start: buffer.count, what: subject))
+        let start = buffer.openMessage(type: type, flags: flags.union(.request), sequence: sequence)
+        sequence += 1
+        buffer.append(family)
+        buffer.append(0 as UInt8)
+        buffer.append(resource.bigEndian)
+        return start
+    }
+
+    private static func type(_ message: nf_tables_msg_types) -> UInt16 {
+        UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(truncatingIfNeeded: message.rawValue)
+    }
+
+    /// Adds a message whose attributes libnftnl writes.
+    private mutating func add(
+        _ type: nf_tables_msg_types, _ flags: MessageFlags, _ subject: Object, _ family: IPFamily,
+        _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
+    ) {
+        let start = open(Self.type(type), flags, subject, family: family.netfilterNumber)
+        guard let base = scratch.baseAddress else { return }
+        let header = base.bindMemory(to: nlmsghdr.self, capacity: 1)
+        header.pointee = nlmsghdr()
+        header.pointee.nlmsg_len = UInt32(messageHeaderLength)
+        build(header)
+        let written = Int(header.pointee.nlmsg_len)
+        buffer.appendPadded(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch)[messageHeaderLength..<written]))
+        buffer.closeMessage(start)
+    }
+
+    // MARK: - Tables, chains, sets
+
+    /// Makes a table; one that is there already with the same flags is left alone.
+    public mutating func add(_ table: Table) { put(NFT_MSG_NEWTABLE, .create, table) }
+
+    /// Deletes a table and all that is in it.
+    public mutating func delete(_ table: Table) { put(NFT_MSG_DELTABLE, [], table) }
+
+    private mutating func put(_ type: nf_tables_msg_types, _ flags: MessageFlags, _ table: Table) {
+        guard let object = nftnl_table_alloc() else { return }
+        defer { nftnl_table_free(object) }
+        nftnl_table_set_str(object, UInt16(NFTNL_TABLE_NAME), table.name)
+        if type == NFT_MSG_NEWTABLE {
+            nftnl_table_set_u32(object, UInt16(NFTNL_TABLE_FLAGS), table.flags)
+            if let comment = table.comment {
+                var userdata = Userdata()
+                userdata.put(0, text: comment)
+                nftnl_table_set_data(
+                    object, UInt16(NFTNL_TABLE_USERDATA), userdata.bytes, UInt32(userdata.bytes.count))
+            }
+        }
+        add(type, flags, .table(table), table.family) { nftnl_table_nlmsg_build_payload($0, object) }
+    }
+
+    /// Makes a chain.
+    public mutating func add(_ chain: Chain) { put(NFT_MSG_NEWCHAIN, .create, chain) }
+
+    /// Deletes a chain, which nothing may jump to and which must be empty.
+    public mutating func delete(_ chain: Chain) { put(NFT_MSG_DELCHAIN, [], chain) }
+
+    private mutating func put(_ type: nf_tables_msg_types, _ flags: MessageFlags, _ chain: Chain) {
+        guard let object = nftnl_chain_alloc() else { return }
+        defer { nftnl_chain_free(object) }
+        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE), chain.table)
+        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME), chain.name)
+        if type == NFT_MSG_NEWCHAIN, let hook = chain.hook {
+            nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE), hook.kind.rawValue)
+            nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM), hook.point.rawValue)
+            nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO), hook.priority)
+            nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY), UInt32(policyAccept))
+        }
+        add(type, flags, .chain(chain), chain.family) { nftnl_chain_nlmsg_build_payload($0, object) }
+    }
+
+    /// Makes a set or map without elements.
+    public mutating func add(_ set: SetDefinition) { put(NFT_MSG_NEWSET, .create, set) }
+
+    /// Deletes a set with its elements; no rule may look into it.
+    public mutating func delete(_ set: SetDefinition) { put(NFT_MSG_DELSET, [], set) }
+
+    private mutating func put(_ type: nf_tables_msg_types, _ flags: MessageFlags, _ set: SetDefinition) {
+        guard let object = nftnl_set_alloc() else { return }
+        defer { nftnl_set_free(object) }
+        nftnl_set_set_str(object, UInt16(NFTNL_SET_TABLE), set.table)
+        nftnl_set_set_str(object, UInt16(NFTNL_SET_NAME), set.name)
+        if type == NFT_MSG_NEWSET { describe(set, to: object) }
+        add(type, flags, .set(set), set.family) { nftnl_set_nlmsg_build_payload($0, object) }
+    }
+
+    private func describe(_ set: SetDefinition, to object: OpaquePointer) {
+        nftnl_set_set_u32(object, UInt16(NFTNL_SET_ID), sequence)
+        nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS), set.data == nil ? 0 : setFlagMap)
+        nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE), set.key.dataType)
+        nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN), UInt32(set.key.wireLength))
+        if let data = set.data {
+            nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_TYPE), data.dataType)
+            nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_LEN), UInt32(data.wireLength))
+        }
+        let userdata = set.userdata.bytes
+        nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA), userdata, UInt32(userdata.count))
+        if set.countsPackets, let counter = nftnl_expr_alloc("counter") { nftnl_set_add_expr(object, counter) }
+    }
+
+    // MARK: - Rules
+
+    /// Adds a rule at the end of a chain, or before the rule with the handle.
+    public mutating func add(_ rule: Rule, to chain: Chain, before handle: UInt64? = nil) {
+        guard let object = nftnl_rule_alloc() else { return }
+        defer { nftnl_rule_free(object) }
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE), chain.table)
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN), chain.name)
+        if let handle { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION), handle) }
+        for expression in rule.expressions { expression.add(to: object) }
+        add(NFT_MSG_NEWRULE, handle == nil ? [.create, .append] : .create, .rule(rule, chain: chain), chain.family) {
+            nftnl_rule_nlmsg_build_payload($0, object)
+        }
+    }
+
+    /// Deletes the rule with the handle, or all rules of the chain.
+    public mutating func deleteRules(of chain: Chain, handle: UInt64? = nil, rule: Rule? = nil) {
+        guard let object = nftnl_rule_alloc() else { return }
+        defer { nftnl_rule_free(object) }
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE), chain.table)
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN), chain.name)
+        if let handle { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_HANDLE), handle) }
+        add(NFT_MSG_DELRULE, [], .rule(rule, chain: chain), chain.family) {
+            nftnl_rule_nlmsg_build_payload($0, object)
+        }
+    }
+
+    // MARK: - Elements
+
+    /// Adds elements. One that is there already with the same data is left alone; with other data the whole
+    /// transaction is refused (EEXIST).
+    public mutating func add(_ elements: some Sequence<(ElementKey, ElementValue)>, to set: SetDefinition) {
+        putElements(NFT_MSG_NEWSETELEM, .create, set, elements) { (buffer, element) in
+            Self.write(element.0, element.1, to: &buffer)
+        }
+    }
+
+    /// Deletes elements; one that is missing makes the kernel refuse the whole transaction (ENOENT).
+    public mutating func delete(_ keys: some Sequence<ElementKey>, from set: SetDefinition) {
+        putElements(NFT_MSG_DELSETELEM, [], set, keys) { (buffer, key) in Self.write(key, nil, to: &buffer) }
+    }
+
+    /// Elements are written straight into the batch, as many to a message as one attribute can hold.
+    private mutating func putElements<Item>(
+        _ type: nf_tables_msg_types, _ flags: MessageFlags, _ set: SetDefinition, _ items: some Sequence<Item>,
+        _ write: (inout MessageBuffer, Item) -> Void
+    ) {
+        var open: (message: Int, list: Int)?
+        for item in items {
+            if let (message, list) = open, buffer.count - list > longestElementList {
+                buffer.closeNest(list)
+                buffer.closeMessage(message)
+                open = nil
+            }
+            if open == nil {
+                let message = self.open(Self.type(type), flags, .elements(set), family: set.family.netfilterNumber)
+                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
+                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
+                open = (message, buffer.openNest(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)))
+            }
+            write(&buffer, item)
+        }
+        if let (message, list) = open {
+            buffer.closeNest(list)
+            buffer.closeMessage(message)
+        }
+    }
+
+    private static func write(_ key: ElementKey, _ value: ElementValue?, to buffer: inout MessageBuffer) {
+        let element = buffer.openNest(UInt16(NFTA_LIST_ELEM.rawValue))
+        let keyNest = buffer.openNest(UInt16(NFTA_SET_ELEM_KEY.rawValue))
+        key.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
+        buffer.closeNest(keyNest)
+        if let endpoint = value?.endpoint {
+            let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
+            write(endpoint, to: &buffer)
+            buffer.closeNest(dataNest)
+        }
+        if let comment = value?.comment {
+            var userdata = Userdata()
+            userdata.put(0, text: comment)
+            buffer.attribute(UInt16(NFTA_SET_ELEM_USERDATA.rawValue), bytes: userdata.bytes)
+        }
+        buffer.closeNest(element)
+    }
+
+    /// An address and a port, both in network byte order, the port padded to 4 bytes.
+    private static func write(_ endpoint: SocketAddress, to buffer: inout MessageBuffer) {
+        let address = endpoint.address
+        buffer.attributeHeader(UInt16(NFTA_DATA_VALUE.rawValue), payload: address.family.addressLength + 4)
+        if address.family == .ipv6 {
+            buffer.append(address.high.bigEndian)
+            buffer.append(address.low.bigEndian)
+        } else {
+            buffer.append(UInt32(truncatingIfNeeded: address.low).bigEndian)
+        }
+        buffer.append(endpoint.port.bigEndian)
+        buffer.append(0 as UInt16)
+    }
+
+    // MARK: - Refusals
+
+    /// What the message with a sequence number was about.
+    public func subject(ofSequence sequence: UInt32) -> Object? {
+        subjects.indices.contains(Int(sequence)) ? subjects[Int(sequence)].what : nil
+    }
+
+    /// The element that lies at an offset within the message with a sequence number, if one does.
+    func element(inMessage sequence: UInt32, at offset: Int) -> ElementKey? {
+        guard subjects.indices.contains(Int(sequence)) else { return nil }
+        let start = subjects[Int(sequence)].start
+        return buffer.unsafeBytes { bytes in
+            guard offset >= 0, start + offset < bytes.count else { return nil }
+            let place = UnsafeRawBufferPointer(rebasing: bytes[(start + offset)...])
+            var reader = AttributeReader(place)
+            return reader.next().flatMap { ElementKey(element: $0) }
+        }
+    }
+}
+
+extension [Field] {
+    /// The length that the set is declared with: parts of a concatenation are padded, a single part is not.
+    var wireLength: Int {
+        if let only = first, count == 1 { return only.length }
+        return paddedLength
+    }
+}
+
+/// `NFT_SET_MAP`.
+let setFlagMap: UInt32 = 8
+/// `NF_ACCEPT`.
+private let policyAccept = 1
+/// One attribute holds at most 64 KiB, and an element of ours at most 400 bytes.
+private let longestElementList = 65_000 - 400

@@ -1,0 +1,224 @@
+internal import CNetfilter
+internal import NetAddress
+internal import NetlinkWire
+
+// What the kernel gives back, as typed values. Tables, chains, sets and rules come through libnftnl; elements, of
+// which there may be hundreds of thousands, are read where they lie.
+
+extension Message {
+    /// The header as libnftnl wants it.
+    var header: UnsafePointer<nlmsghdr>? { whole.baseAddress?.assumingMemoryBound(to: nlmsghdr.self) }
+
+    /// NFPROTO_* of the message (struct nfgenmsg).
+    var netfilterFamily: IPFamily? { payload.first.flatMap { IPFamily(netfilterNumber: UInt32($0)) } }
+}
+
+extension Table {
+    init?(_ message: Message) {
+        guard let family = message.netfilterFamily, let header = message.header, let object = nftnl_table_alloc() else {
+            return nil
+        }
+        defer { nftnl_table_free(object) }
+        guard nftnl_table_nlmsg_parse(header, object) >= 0,
+            let name = nftnl_table_get_str(object, UInt16(NFTNL_TABLE_NAME))
+        else { return nil }
+        self.init(family: family, name: String(cString: name))
+        flags = nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS))
+        var length: UInt32 = 0
+        if let bytes = nftnl_table_get_data(object, UInt16(NFTNL_TABLE_USERDATA), &length) {
+            comment = Userdata(bytes: Array(UnsafeRawBufferPointer(start: bytes, count: Int(length)))).text(0)
+        }
+    }
+}
+
+extension Chain {
+    init?(_ message: Message) {
+        guard let family = message.netfilterFamily, let header = message.header, let object = nftnl_chain_alloc() else {
+            return nil
+        }
+        defer { nftnl_chain_free(object) }
+        guard nftnl_chain_nlmsg_parse(header, object) >= 0,
+            let table = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TABLE)),
+            let name = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_NAME))
+        else { return nil }
+        self.init(family: family, table: String(cString: table), name: String(cString: name))
+        guard nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_HOOKNUM)),
+            let point = Point(rawValue: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM))),
+            let typeName = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TYPE)),
+            let kind = Kind(rawValue: String(cString: typeName))
+        else { return }
+        var hook = Hook(kind: kind, point: point, priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO)))
+        hook.acceptsByDefault = nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY)) == 1
+        self.hook = hook
+    }
+}
+
+/// A set as the kernel has it.
+public struct ObservedSet: Sendable {
+    public let table: String
+    public let name: String
+    /// The set in our terms; nil if it has fields or flags that no set of ours has.
+    public let definition: SetDefinition?
+    /// Whether it belongs to a single rule, with which it comes and goes (NFT_SET_ANONYMOUS).
+    public let isAnonymous: Bool
+    /// How many elements it holds, where the kernel says so (NFTA_SET_COUNT, Linux 6.16).
+    public let count: UInt32?
+}
+
+extension ObservedSet {
+    init?(_ message: Message) {
+        guard let family = message.netfilterFamily else { return nil }
+        var table: String?
+        var name: String?
+        var shape = Shape()
+        var count: UInt32?
+        for attribute in message.attributes(after: netfilterHeaderLength) {
+            switch Int(attribute.type) {
+            case Int(NFTA_SET_TABLE.rawValue): table = attribute.string
+            case Int(NFTA_SET_NAME.rawValue): name = attribute.string
+            case Int(NFTA_SET_FLAGS.rawValue): shape.flags = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_KEY_TYPE.rawValue): shape.keyType = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_KEY_LEN.rawValue): shape.keyLength = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_DATA_TYPE.rawValue): shape.dataType = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_DATA_LEN.rawValue): shape.dataLength = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_USERDATA.rawValue): shape.userdata = Userdata(bytes: Array(attribute.payload))
+            case Int(NFTA_SET_TIMEOUT.rawValue), Int(NFTA_SET_EXPRESSIONS.rawValue): shape.isForeign = true
+            case Int(NFTA_SET_EXPR.rawValue):
+                shape.countsPackets = attribute.nested.first(UInt16(NFTA_EXPR_NAME.rawValue))?.string == "counter"
+                shape.isForeign = shape.isForeign || !shape.countsPackets
+            case setCountAttribute: count = attribute.bigEndian()
+            default: break
+            }
+        }
+        guard let table, let name else { return nil }
+        self.table = table
+        self.name = name
+        self.count = count
+        isAnonymous = shape.flags & 1 != 0
+        definition = shape.definition(family, table: table, name: name)
+    }
+}
+
+/// The kernel's view of a set, from which ours is recovered and against which it is checked.
+private struct Shape {
+    var flags: UInt32 = 0
+    var keyType: UInt32 = 0
+    var keyLength: UInt32 = 0
+    var dataType: UInt32 = 0
+    var dataLength: UInt32 = 0
+    var userdata = Userdata()
+    var countsPackets = false
+    var isForeign = false
+
+    func definition(_ family: IPFamily, table: String, name: String) -> SetDefinition? {
+        guard !isForeign, let key = userdata.nested(3).flatMap({ [Field]($0) }) else { return nil }
+        let data = userdata.nested(4).flatMap { [Field]($0) }
+        guard key.dataType == keyType, key.wireLength == Int(keyLength) else { return nil }
+        guard flags == (data == nil ? 0 : setFlagMap) else { return nil }
+        guard (data?.dataType ?? 0) == dataType, (data?.wireLength ?? 0) == Int(dataLength) else { return nil }
+        return SetDefinition(
+            family: family, table: table, name: name, key: key, data: data, countsPackets: countsPackets)
+    }
+}
+
+/// A rule as the kernel has it, and the number by which it is addressed there.
+public struct ObservedRule: Sendable {
+    public let chain: String
+    public let handle: UInt64
+    public let rule: Rule
+}
+
+extension ObservedRule {
+    init?(_ message: Message) {
+        guard let header = message.header, let object = nftnl_rule_alloc() else { return nil }
+        defer { nftnl_rule_free(object) }
+        guard nftnl_rule_nlmsg_parse(header, object) >= 0,
+            let chain = nftnl_rule_get_str(object, UInt16(NFTNL_RULE_CHAIN))
+        else { return nil }
+        self.chain = String(cString: chain)
+        handle = nftnl_rule_get_u64(object, UInt16(NFTNL_RULE_HANDLE))
+        var expressions: [Expression] = []
+        if let iterator = nftnl_expr_iter_create(object) {
+            defer { nftnl_expr_iter_destroy(iterator) }
+            while let expression = nftnl_expr_iter_next(iterator) { expressions.append(Expression(expression)) }
+        }
+        rule = Rule(observed: expressions)
+    }
+}
+
+/// An element as the kernel has it.
+public struct ObservedElement: Sendable {
+    public let key: ElementKey
+    public let value: ElementValue
+    public let counter: ElementCounter?
+}
+
+extension ElementKey {
+    /// The key of an element that lies in an `NFTA_LIST_ELEM` attribute.
+    init?(element: Attribute) {
+        guard let key = element.nested.first(UInt16(NFTA_SET_ELEM_KEY.rawValue)),
+            let value = key.nested.first(UInt16(NFTA_DATA_VALUE.rawValue))
+        else { return nil }
+        self.init(bytes: value.payload)
+    }
+}
+
+extension ObservedElement {
+    init?(_ element: Attribute, of set: SetDefinition) {
+        var key: ElementKey?
+        var value = ElementValue()
+        var counter: ElementCounter?
+        for attribute in element.nested {
+            switch Int(attribute.type) {
+            case Int(NFTA_SET_ELEM_KEY.rawValue):
+                key = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap { ElementKey(bytes: $0.payload) }
+            case Int(NFTA_SET_ELEM_DATA.rawValue):
+                value.endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
+                    SocketAddress($0.payload, set.family)
+                }
+            case Int(NFTA_SET_ELEM_USERDATA.rawValue):
+                value.comment = Userdata(bytes: Array(attribute.payload)).text(0)
+            case Int(NFTA_SET_ELEM_EXPR.rawValue):
+                counter = ElementCounter(attribute)
+            default: break
+            }
+        }
+        guard let key else { return nil }
+        self.key = key
+        self.value = value
+        self.counter = counter
+    }
+}
+
+extension SocketAddress {
+    /// From an address and a padded port as they lie in a map's datum.
+    init?(_ bytes: UnsafeRawBufferPointer, _ family: IPFamily) {
+        let length = family.addressLength
+        guard bytes.count == length + 4 else { return nil }
+        let address =
+            switch family {
+            case .ipv4: IPAddress(ipv4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
+            case .ipv6:
+                IPAddress(
+                    ipv6: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            }
+        self.init(address, UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: length, as: UInt16.self)))
+    }
+}
+
+extension ElementCounter {
+    /// From an `NFTA_SET_ELEM_EXPR` that holds a counter expression.
+    fileprivate init?(_ expression: Attribute) {
+        guard expression.nested.first(UInt16(NFTA_EXPR_NAME.rawValue))?.string == "counter",
+            let data = expression.nested.first(UInt16(NFTA_EXPR_DATA.rawValue))
+        else { return nil }
+        bytes = data.nested.first(UInt16(NFTA_COUNTER_BYTES.rawValue))?.bigEndian() ?? 0
+        packets = data.nested.first(UInt16(NFTA_COUNTER_PACKETS.rawValue))?.bigEndian() ?? 0
+    }
+}
+
+/// `sizeof(struct nfgenmsg)`.
+let netfilterHeaderLength = 4
+/// `NFTA_SET_COUNT`, newer than the headers that this is built with.
+private let setCountAttribute = 20

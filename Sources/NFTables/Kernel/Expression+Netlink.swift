@@ -1,0 +1,299 @@
+internal import CNetfilter
+
+// Instructions to libnftnl's objects and back. The attributes are those of libnftnl/expr.h; values are in host byte
+// order there, data as raw bytes.
+
+/// A libnftnl expression that is being filled, owned by the rule it is added to.
+private struct ExpressionWriter {
+    let object: OpaquePointer
+
+    func set(_ attribute: Int, _ value: UInt32) {
+        nftnl_expr_set_u32(object, UInt16(truncatingIfNeeded: attribute), value)
+    }
+
+    func set(_ attribute: Int, _ register: Register) { set(attribute, register.number) }
+
+    func set(_ attribute: Int, _ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { raw in
+            _ = nftnl_expr_set(
+                object, UInt16(truncatingIfNeeded: attribute), raw.baseAddress, UInt32(truncatingIfNeeded: raw.count))
+        }
+    }
+
+    func set(_ attribute: Int, _ text: String) {
+        nftnl_expr_set_str(object, UInt16(truncatingIfNeeded: attribute), text)
+    }
+}
+
+extension Expression {
+    /// The kernel's name of the expression.
+    private var name: String {
+        switch self {
+        case .payload: "payload"
+        case .meta, .setMeta: "meta"
+        case .connection: "ct"
+        case .addressType: "fib"
+        case .random: "numgen"
+        case .bitwise: "bitwise"
+        case .compare: "cmp"
+        case .lookup: "lookup"
+        case .destinationNAT: "nat"
+        case .masquerade: "masq"
+        case .verdict: "immediate"
+        case .reject: "reject"
+        case .other(let name): name
+        }
+    }
+
+    /// Adds the instruction to a libnftnl rule, which then owns it.
+    func add(to rule: OpaquePointer) {
+        guard let object = nftnl_expr_alloc(name) else { return }
+        let writer = ExpressionWriter(object: object)
+        switch self {
+        case .payload(let base, let offset, let length, let register):
+            writer.set(NFTNL_EXPR_PAYLOAD_DREG, register)
+            writer.set(NFTNL_EXPR_PAYLOAD_BASE, base.rawValue)
+            writer.set(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+            writer.set(NFTNL_EXPR_PAYLOAD_LEN, length)
+        case .meta(let key, let register):
+            writer.set(NFTNL_EXPR_META_KEY, key.rawValue)
+            writer.set(NFTNL_EXPR_META_DREG, register)
+        case .setMeta(let key, let register):
+            writer.set(NFTNL_EXPR_META_KEY, key.rawValue)
+            writer.set(NFTNL_EXPR_META_SREG, register)
+        case .connection(let key, let register):
+            writer.set(NFTNL_EXPR_CT_KEY, key.rawValue)
+            writer.set(NFTNL_EXPR_CT_DREG, register)
+        case .addressType(let which, let register):
+            writer.set(NFTNL_EXPR_FIB_DREG, register)
+            writer.set(NFTNL_EXPR_FIB_RESULT, fibResultAddressType)
+            writer.set(NFTNL_EXPR_FIB_FLAGS, which.rawValue)
+        case .random(let modulus, let register):
+            writer.set(NFTNL_EXPR_NG_DREG, register)
+            writer.set(NFTNL_EXPR_NG_MODULUS, modulus)
+            writer.set(NFTNL_EXPR_NG_TYPE, numgenRandom)
+            writer.set(NFTNL_EXPR_NG_OFFSET, 0)
+        case .bitwise(let register, let mask, let xor):
+            writer.set(NFTNL_EXPR_BITWISE_SREG, register)
+            writer.set(NFTNL_EXPR_BITWISE_DREG, register)
+            writer.set(NFTNL_EXPR_BITWISE_LEN, UInt32(truncatingIfNeeded: mask.count))
+            writer.set(NFTNL_EXPR_BITWISE_OP, 0)
+            writer.set(NFTNL_EXPR_BITWISE_MASK, mask)
+            writer.set(NFTNL_EXPR_BITWISE_XOR, xor)
+        case .compare(let register, let comparison, let bytes):
+            writer.set(NFTNL_EXPR_CMP_SREG, register)
+            writer.set(NFTNL_EXPR_CMP_OP, comparison.rawValue)
+            writer.set(NFTNL_EXPR_CMP_DATA, bytes)
+        case .lookup(let set, let register, let destination, let inverted):
+            writer.set(NFTNL_EXPR_LOOKUP_SREG, register)
+            writer.set(NFTNL_EXPR_LOOKUP_SET, set)
+            if let destination { writer.set(NFTNL_EXPR_LOOKUP_DREG, destination) }
+            if inverted { writer.set(NFTNL_EXPR_LOOKUP_FLAGS, lookupInverted) }
+        case .destinationNAT(let family, let address, let port):
+            writer.set(NFTNL_EXPR_NAT_TYPE, natDestination)
+            writer.set(NFTNL_EXPR_NAT_FAMILY, family)
+            writer.set(NFTNL_EXPR_NAT_REG_ADDR_MIN, address)
+            if let port { writer.set(NFTNL_EXPR_NAT_REG_PROTO_MIN, port) }
+        case .masquerade(let flags): writer.set(NFTNL_EXPR_MASQ_FLAGS, flags)
+        case .verdict(let verdict):
+            writer.set(NFTNL_EXPR_IMM_DREG, 0)
+            writer.set(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: verdict.code))
+            if let chain = verdict.chain { writer.set(NFTNL_EXPR_IMM_CHAIN, chain) }
+        case .reject(let type, let code):
+            writer.set(NFTNL_EXPR_REJECT_TYPE, type)
+            nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
+        case .other: break
+        }
+        nftnl_rule_add_expr(rule, object)
+    }
+}
+
+/// Reads the attributes of a libnftnl expression. What is absent reads as nil.
+private struct ExpressionReader {
+    let object: OpaquePointer
+
+    func has(_ attribute: Int) -> Bool { nftnl_expr_is_set(object, UInt16(truncatingIfNeeded: attribute)) }
+
+    func number(_ attribute: Int) -> UInt32? {
+        has(attribute) ? nftnl_expr_get_u32(object, UInt16(truncatingIfNeeded: attribute)) : nil
+    }
+
+    func register(_ attribute: Int) -> Register? { number(attribute).map { Register(number: $0) } }
+
+    func text(_ attribute: Int) -> String? {
+        guard has(attribute), let text = nftnl_expr_get_str(object, UInt16(truncatingIfNeeded: attribute)) else {
+            return nil
+        }
+        return String(cString: text)
+    }
+
+    func bytes(_ attribute: Int) -> [UInt8]? {
+        var length: UInt32 = 0
+        guard has(attribute), let start = nftnl_expr_get(object, UInt16(truncatingIfNeeded: attribute), &length) else {
+            return nil
+        }
+        return Array(UnsafeRawBufferPointer(start: start, count: Int(length)))
+    }
+}
+
+extension Expression {
+    /// Reads one instruction of a rule; whatever no rule of ours has becomes ``Expression/other(name:)``.
+    init(_ object: OpaquePointer) {
+        let name = nftnl_expr_get_str(object, UInt16(NFTNL_EXPR_NAME)).map { String(cString: $0) } ?? "?"
+        self = Self.known(name, ExpressionReader(object: object)) ?? .other(name: name)
+    }
+
+    private static func known(_ name: String, _ reader: ExpressionReader) -> Expression? {
+        switch name {
+        case "payload": payload(reader)
+        case "meta": meta(reader)
+        case "ct": connection(reader)
+        case "fib": addressType(reader)
+        case "numgen": random(reader)
+        case "bitwise": bitwise(reader)
+        case "cmp": compare(reader)
+        case "lookup": lookup(reader)
+        case "nat": destinationNAT(reader)
+        case "masq": masquerade(reader)
+        case "immediate": verdict(reader)
+        case "reject": reject(reader)
+        default: nil
+        }
+    }
+
+    private static func payload(_ reader: ExpressionReader) -> Expression? {
+        guard let base = reader.number(NFTNL_EXPR_PAYLOAD_BASE).flatMap(PayloadBase.init),
+            let offset = reader.number(NFTNL_EXPR_PAYLOAD_OFFSET), let length = reader.number(NFTNL_EXPR_PAYLOAD_LEN),
+            let register = reader.register(NFTNL_EXPR_PAYLOAD_DREG)
+        else { return nil }
+        return .payload(base: base, offset: offset, length: length, register)
+    }
+
+    private static func meta(_ reader: ExpressionReader) -> Expression? {
+        guard let key = reader.number(NFTNL_EXPR_META_KEY).flatMap(MetaKey.init) else { return nil }
+        if let source = reader.register(NFTNL_EXPR_META_SREG) { return .setMeta(key, source) }
+        return reader.register(NFTNL_EXPR_META_DREG).map { .meta(key, $0) }
+    }
+
+    private static func connection(_ reader: ExpressionReader) -> Expression? {
+        guard !reader.has(NFTNL_EXPR_CT_DIR), !reader.has(NFTNL_EXPR_CT_SREG),
+            let key = reader.number(NFTNL_EXPR_CT_KEY).flatMap(ConnectionKey.init),
+            let register = reader.register(NFTNL_EXPR_CT_DREG)
+        else { return nil }
+        return .connection(key, register)
+    }
+
+    private static func addressType(_ reader: ExpressionReader) -> Expression? {
+        guard reader.number(NFTNL_EXPR_FIB_RESULT) == fibResultAddressType,
+            let which = reader.number(NFTNL_EXPR_FIB_FLAGS).flatMap(RouteLookup.init),
+            let register = reader.register(NFTNL_EXPR_FIB_DREG)
+        else { return nil }
+        return .addressType(which, register)
+    }
+
+    private static func random(_ reader: ExpressionReader) -> Expression? {
+        guard reader.number(NFTNL_EXPR_NG_TYPE) == numgenRandom, (reader.number(NFTNL_EXPR_NG_OFFSET) ?? 0) == 0,
+            let modulus = reader.number(NFTNL_EXPR_NG_MODULUS), let register = reader.register(NFTNL_EXPR_NG_DREG)
+        else { return nil }
+        return .random(modulus: modulus, register)
+    }
+
+    private static func bitwise(_ reader: ExpressionReader) -> Expression? {
+        guard (reader.number(NFTNL_EXPR_BITWISE_OP) ?? 0) == 0,
+            let source = reader.register(NFTNL_EXPR_BITWISE_SREG),
+            source == reader.register(NFTNL_EXPR_BITWISE_DREG),
+            let mask = reader.bytes(NFTNL_EXPR_BITWISE_MASK), let xor = reader.bytes(NFTNL_EXPR_BITWISE_XOR)
+        else { return nil }
+        return .bitwise(source, mask: mask, xor: xor)
+    }
+
+    private static func compare(_ reader: ExpressionReader) -> Expression? {
+        guard let comparison = reader.number(NFTNL_EXPR_CMP_OP).flatMap(Comparison.init),
+            let register = reader.register(NFTNL_EXPR_CMP_SREG), let bytes = reader.bytes(NFTNL_EXPR_CMP_DATA)
+        else { return nil }
+        return .compare(register, comparison, bytes)
+    }
+
+    private static func lookup(_ reader: ExpressionReader) -> Expression? {
+        guard let set = reader.text(NFTNL_EXPR_LOOKUP_SET), let register = reader.register(NFTNL_EXPR_LOOKUP_SREG)
+        else { return nil }
+        let flags = reader.number(NFTNL_EXPR_LOOKUP_FLAGS) ?? 0
+        guard flags & ~lookupInverted == 0 else { return nil }
+        return .lookup(
+            set: set, register, destination: reader.register(NFTNL_EXPR_LOOKUP_DREG),
+            inverted: flags & lookupInverted != 0)
+    }
+
+    /// The kernel fills the upper ends of the ranges with the lower ones, and notes in the flags what is given.
+    private static func destinationNAT(_ reader: ExpressionReader) -> Expression? {
+        guard reader.number(NFTNL_EXPR_NAT_TYPE) == natDestination,
+            (reader.number(NFTNL_EXPR_NAT_FLAGS) ?? 0) & ~natRangeGiven == 0,
+            let family = reader.number(NFTNL_EXPR_NAT_FAMILY),
+            let address = reader.register(NFTNL_EXPR_NAT_REG_ADDR_MIN),
+            (reader.register(NFTNL_EXPR_NAT_REG_ADDR_MAX) ?? address) == address
+        else { return nil }
+        let port = reader.register(NFTNL_EXPR_NAT_REG_PROTO_MIN)
+        guard (reader.register(NFTNL_EXPR_NAT_REG_PROTO_MAX) ?? port) == port else { return nil }
+        return .destinationNAT(familyNumber: family, address: address, port: port)
+    }
+
+    private static func masquerade(_ reader: ExpressionReader) -> Expression? {
+        guard !reader.has(NFTNL_EXPR_MASQ_REG_PROTO_MIN) else { return nil }
+        return .masquerade(flags: reader.number(NFTNL_EXPR_MASQ_FLAGS) ?? 0)
+    }
+
+    private static func verdict(_ reader: ExpressionReader) -> Expression? {
+        guard let code = reader.number(NFTNL_EXPR_IMM_VERDICT) else { return nil }
+        return .verdict(Verdict(code: Int32(bitPattern: code), chain: reader.text(NFTNL_EXPR_IMM_CHAIN)))
+    }
+
+    private static func reject(_ reader: ExpressionReader) -> Expression? {
+        guard let type = reader.number(NFTNL_EXPR_REJECT_TYPE) else { return nil }
+        return .reject(type: type, code: nftnl_expr_get_u8(reader.object, UInt16(NFTNL_EXPR_REJECT_CODE)))
+    }
+}
+
+extension Verdict {
+    /// `NF_DROP`, `NF_ACCEPT` and `enum nft_verdicts`.
+    fileprivate var code: Int32 {
+        switch self {
+        case .drop: 0
+        case .accept: 1
+        case .continue: -1
+        case .jump: -3
+        case .goto: -4
+        case .return: -5
+        case .other(let code): code
+        }
+    }
+
+    fileprivate var chain: String? {
+        switch self {
+        case .jump(let chain), .goto(let chain): chain
+        default: nil
+        }
+    }
+
+    fileprivate init(code: Int32, chain: String?) {
+        switch (code, chain) {
+        case (0, _): self = .drop
+        case (1, _): self = .accept
+        case (-1, _): self = .continue
+        case (-3, let chain?): self = .jump(chain)
+        case (-4, let chain?): self = .goto(chain)
+        case (-5, _): self = .return
+        default: self = .other(code)
+        }
+    }
+}
+
+/// `NFT_FIB_RESULT_ADDRTYPE`.
+private let fibResultAddressType: UInt32 = 3
+/// `NFT_NG_RANDOM`.
+private let numgenRandom: UInt32 = 1
+/// `NFT_LOOKUP_F_INV`.
+private let lookupInverted: UInt32 = 1
+/// `NFT_NAT_DNAT`.
+private let natDestination: UInt32 = 1
+/// `NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED`.
+private let natRangeGiven: UInt32 = 3

@@ -1,0 +1,157 @@
+internal import CNetfilter
+internal import Glibc
+public import NetAddress
+public import Netlink
+internal import NetlinkWire
+
+/// The kernel's nf_tables, in the network namespace where it was opened.
+public struct NFTablesSocket: ~Copyable {
+    private var socket: NetlinkSocket
+
+    /// Opens a socket in the calling thread's network namespace.
+    public init() throws(NetlinkError) { socket = try NetlinkSocket(.netfilter) }
+
+    // MARK: - Reading
+
+    /// The number of the ruleset: one more after each transaction of anybody's in this namespace.
+    public mutating func generation() throws(NetlinkError) -> UInt32 {
+        var generation: UInt32?
+        try get(NFT_MSG_GETGEN, [], "reading the ruleset's generation", nil) { _ in
+        } onMessage: { message in
+            generation = message.attributes(after: netfilterHeaderLength)
+                .first(UInt16(NFTA_GEN_ID.rawValue))?.bigEndian()
+        }
+        guard let generation else { throw NetlinkError(errno: ENODATA, operation: "reading the ruleset's generation") }
+        return generation
+    }
+
+    /// All tables of a family.
+    public mutating func tables(_ family: IPFamily) throws(NetlinkError) -> [Table] {
+        var tables: [Table] = []
+        try get(NFT_MSG_GETTABLE, .dump, "listing tables", family) { _ in
+        } onMessage: { message in
+            if let table = Table(message), table.family == family { tables.append(table) }
+        }
+        return tables
+    }
+
+    /// The chains of a table, in the order in which they were made.
+    public mutating func chains(of table: Table) throws(NetlinkError) -> [Chain] {
+        var chains: [Chain] = []
+        try get(NFT_MSG_GETCHAIN, .dump, "listing chains", table.family) { _ in
+        } onMessage: { message in
+            if let chain = Chain(message), chain.table == table.name { chains.append(chain) }
+        }
+        return chains
+    }
+
+    /// The named sets of a table, without their elements, in the order in which they were made.
+    public mutating func sets(of table: Table) throws(NetlinkError) -> [ObservedSet] {
+        var sets: [ObservedSet] = []
+        try get(NFT_MSG_GETSET, .dump, "listing sets", table.family) { buffer in
+            buffer.attribute(UInt16(NFTA_SET_TABLE.rawValue), string: table.name)
+        } onMessage: { message in
+            if let set = ObservedSet(message), set.table == table.name { sets.append(set) }
+        }
+        return sets
+    }
+
+    /// The rules of a table, chain by chain, each chain in order.
+    public mutating func rules(of table: Table) throws(NetlinkError) -> [ObservedRule] {
+        var rules: [ObservedRule] = []
+        try get(NFT_MSG_GETRULE, .dump, "listing rules", table.family) { buffer in
+            buffer.attribute(UInt16(NFTA_RULE_TABLE.rawValue), string: table.name)
+        } onMessage: { message in
+            if let rule = ObservedRule(message) { rules.append(rule) }
+        }
+        return rules
+    }
+
+    /// Hands every element of a set to a closure. An element may come twice while the kernel grows the set.
+    public mutating func elements(
+        of set: SetDefinition, onElement: (ObservedElement) -> Void
+    ) throws(NetlinkError) {
+        try get(NFT_MSG_GETSETELEM, .dump, "listing elements of \(set.name)", set.family) { buffer in
+            buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
+            buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
+        } onMessage: { message in
+            let attributes = message.attributes(after: netfilterHeaderLength)
+            guard let list = attributes.first(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return }
+            for element in list.nested {
+                if let element = ObservedElement(element, of: set) { onElement(element) }
+            }
+        }
+    }
+
+    private mutating func get(
+        _ type: nf_tables_msg_types, _ flags: MessageFlags, _ operation: String, _ family: IPFamily?,
+        _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void
+    ) throws(NetlinkError) {
+        let type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(truncatingIfNeeded: type.rawValue)
+        try socket.request(
+            type: type, flags: flags, operation: operation,
+            { buffer in
+                buffer.append(family?.netfilterNumber ?? 0)
+                buffer.append(0 as UInt8)
+                buffer.append(0 as UInt16)
+                write(&buffer)
+            }, onMessage: onMessage)
+    }
+
+    // MARK: - Writing
+
+    /// Carries out a batch: all of it, or nothing.
+    public mutating func commit(_ batch: consuming Batch) throws(TransactionError) {
+        batch.finish()
+        let refusals: [ErrorMessage]
+        do {
+            refusals = try socket.commit(batch.buffer, operation: "sending a transaction")
+        } catch {
+            throw TransactionError(cause: error, object: nil)
+        }
+        guard let refusal = Self.mostTelling(refusals) else { return }
+        let cause = NetlinkError(
+            errno: refusal.errno, operation: "changing the ruleset", message: refusal.message,
+            sequence: refusal.sequence, offset: refusal.offset)
+        throw TransactionError(cause: cause, object: batch.description(of: refusal))
+    }
+
+    /// The first refusal is the reason; those after it are often its consequences.
+    private static func mostTelling(_ refusals: [ErrorMessage]) -> ErrorMessage? {
+        refusals.min { $0.sequence < $1.sequence }
+    }
+}
+
+/// Why the kernel refused a transaction. Nothing of it was done.
+public struct TransactionError: Error, Hashable, Sendable {
+    public let cause: NetlinkError
+    /// The object that was refused, in nft's words, for example `element 10.96.0.10 . tcp . 80 of set ip svcctl
+    /// cluster_services`; nil if the whole transaction was.
+    public let object: String?
+}
+
+extension TransactionError: CustomStringConvertible {
+    public var description: String {
+        let what = object.map { "the kernel refused \($0)" } ?? cause.operation
+        return "\(what): \(cause.reason)"
+    }
+}
+
+extension Batch {
+    /// Names the object that a refusal is about.
+    func description(of refusal: ErrorMessage) -> String? {
+        guard let subject = subject(ofSequence: refusal.sequence) else { return nil }
+        switch subject {
+        case .batch: return nil
+        case .table(let table): return "table \(table.family.nftName) \(table.name)"
+        case .chain(let chain): return "chain \(chain.family.nftName) \(chain.table) \(chain.name)"
+        case .set(let set): return set.reference
+        case .rule(let rule, let chain):
+            let text = rule.map { " `\($0)`" } ?? ""
+            return "rule\(text) of chain \(chain.family.nftName) \(chain.table) \(chain.name)"
+        case .elements(let set):
+            let key = refusal.offset.flatMap { element(inMessage: refusal.sequence, at: $0) }
+            return (key.map { "element \(set.text(of: $0)) of " } ?? "elements of ") + set.reference
+        }
+    }
+}

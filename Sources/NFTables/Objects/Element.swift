@@ -1,0 +1,124 @@
+public import NetAddress
+
+/// Up to 40 bytes of a key, kept inline: elements come by the hundred thousand, and an array for each would cost an
+/// allocation and a pointer chase.
+///
+/// The words hold the bytes in network order, so that comparing words compares bytes; unused bytes are zero.
+public struct ElementKey: Hashable, Sendable {
+    public private(set) var length: UInt8 = 0
+    private var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+
+    /// The longest key: two IPv6 addresses, a protocol and a port.
+    public static let maximumLength = 40
+
+    public init() {}
+
+    /// A key from its bytes as the kernel has them; nil if there are more than ``maximumLength``.
+    public init?(bytes: UnsafeRawBufferPointer) {
+        guard bytes.count <= Self.maximumLength else { return nil }
+        length = UInt8(truncatingIfNeeded: bytes.count)
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
+    }
+
+    /// Appends the bytes of an address, which are a multiple of 4.
+    public mutating func append(_ address: IPAddress) {
+        switch address.family {
+        case .ipv4:
+            append(word: UInt32(truncatingIfNeeded: address.low).bigEndian)
+        case .ipv6:
+            append(word: UInt32(truncatingIfNeeded: address.high >> 32).bigEndian)
+            append(word: UInt32(truncatingIfNeeded: address.high).bigEndian)
+            append(word: UInt32(truncatingIfNeeded: address.low >> 32).bigEndian)
+            append(word: UInt32(truncatingIfNeeded: address.low).bigEndian)
+        }
+    }
+
+    /// Appends a protocol number and its padding.
+    public mutating func append(_ transport: TransportProtocol) {
+        append(word: UInt32(transport.rawValue).littleEndian)
+    }
+
+    /// Appends a port in network byte order and its padding.
+    public mutating func append(port: UInt16) {
+        append(word: UInt32(port.bigEndian).littleEndian)
+    }
+
+    /// Appends a slot in host byte order.
+    public mutating func append(slot: UInt32) { append(word: slot) }
+
+    /// Appends four bytes as they lie in memory; ignored when the key is full, which no layout of ours reaches.
+    private mutating func append(word: UInt32) {
+        let offset = Int(length)
+        guard offset + 4 <= Self.maximumLength else { return }
+        withUnsafeMutableBytes(of: &words) { $0.storeBytes(of: word, toByteOffset: offset, as: UInt32.self) }
+        length += 4
+    }
+
+    /// Calls a closure with the bytes in place.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
+    }
+
+    public static func == (left: ElementKey, right: ElementKey) -> Bool {
+        left.words.0 == right.words.0 && left.words.1 == right.words.1 && left.words.2 == right.words.2
+            && left.words.3 == right.words.3 && left.words.4 == right.words.4 && left.length == right.length
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        // Most keys are IPv4's and fill two words; what lies behind them is zero and adds nothing.
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        if length > 16 {
+            hasher.combine(words.2)
+            hasher.combine(words.3)
+            hasher.combine(words.4)
+        }
+    }
+}
+
+extension ElementKey: Comparable {
+    public static func < (left: ElementKey, right: ElementKey) -> Bool {
+        let (a, b) = (left.words, right.words)
+        if a.0 != b.0 { return a.0.bigEndian < b.0.bigEndian }
+        if a.1 != b.1 { return a.1.bigEndian < b.1.bigEndian }
+        if a.2 != b.2 { return a.2.bigEndian < b.2.bigEndian }
+        if a.3 != b.3 { return a.3.bigEndian < b.3.bigEndian }
+        if a.4 != b.4 { return a.4.bigEndian < b.4.bigEndian }
+        return left.length < right.length
+    }
+}
+
+/// What an element holds besides its key.
+public struct ElementValue: Hashable, Sendable {
+    /// Where a map's element leads: an endpoint's address and port. Nil in a set.
+    public var endpoint: SocketAddress?
+    /// What nft prints beside the element; at most 127 bytes of UTF-8.
+    public var comment: String?
+
+    public init(endpoint: SocketAddress? = nil, comment: String? = nil) {
+        self.endpoint = endpoint
+        self.comment = comment
+    }
+}
+
+/// An address and a port: the data of our maps.
+public struct SocketAddress: Hashable, Sendable {
+    public var address: IPAddress
+    public var port: UInt16
+
+    public init(_ address: IPAddress, _ port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}
+
+/// What an element has counted.
+public struct ElementCounter: Hashable, Sendable {
+    public var packets: UInt64
+    public var bytes: UInt64
+
+    public init(packets: UInt64 = 0, bytes: UInt64 = 0) {
+        self.packets = packets
+        self.bytes = bytes
+    }
+}

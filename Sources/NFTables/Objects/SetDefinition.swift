@@ -1,0 +1,44 @@
+public import NetAddress
+
+/// A named set, or a map if it has data: what its elements are made of, without the elements.
+public struct SetDefinition: Hashable, Sendable {
+    public var family: IPFamily
+    public var table: String
+    public var name: String
+    public var key: [Field]
+    /// What a map's elements lead to; nil for a set.
+    public var data: [Field]?
+    /// Whether each element counts the packets that matched it.
+    public var countsPackets: Bool
+
+    public init(
+        family: IPFamily, table: String, name: String, key: [Field], data: [Field]? = nil, countsPackets: Bool = false
+    ) {
+        self.family = family
+        self.table = table
+        self.name = name
+        self.key = key
+        self.data = data
+        self.countsPackets = countsPackets
+    }
+
+    /// `set` or `map`, as nft calls it.
+    public var kind: String { data == nil ? "set" : "map" }
+
+    /// The type in nft's language: `typeof ip daddr . th dport : ip daddr`.
+    public var typeText: String { "typeof \(key.text)" + (data.map { " : \($0.text)" } ?? "") }
+
+    /// The userdata that lets nft print and reload the set (`enum nftnl_udata_set_types` of libnftnl's udata.h).
+    var userdata: Userdata {
+        var userdata = Userdata()
+        // 0 says "no single byte order" of a concatenation, 2 big-endian.
+        userdata.put(0, number: key.count == 1 ? 2 : 0)
+        if let data { userdata.put(1, number: data.count == 1 ? 2 : 0) }
+        userdata.put(3, key.userdata)
+        if let data {
+            userdata.put(4, data.userdata)
+            userdata.put(6, number: 0)
+        }
+        return userdata
+    }
+}

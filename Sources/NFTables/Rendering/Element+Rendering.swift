@@ -1,0 +1,116 @@
+internal import NetAddress
+
+// Elements in nft's language and JSON.
+
+extension SetDefinition {
+    /// `set ip svcctl cluster_services`.
+    public var reference: String { "\(kind) \(family.nftName) \(table) \(name)" }
+
+    /// A key in nft's language: `10.96.0.10 . tcp . 80`.
+    public func text(of element: ElementKey) -> String {
+        var text: [UInt8] = []
+        write(element, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// A whole element: `10.96.0.10 . tcp . 80 . 0 : 10.244.1.2 . 8080`.
+    public func text(of element: ElementKey, _ value: ElementValue) -> String {
+        var text: [UInt8] = []
+        write(element, value, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    func write(_ element: ElementKey, _ value: ElementValue, to text: inout [UInt8]) {
+        write(element, to: &text)
+        if let comment = value.comment {
+            text += " comment \"".utf8
+            // nft has no escapes within quotes, so what cannot be quoted does not reach the text.
+            for byte in comment.utf8 where byte != UInt8(ascii: "\"") && byte >= 0x20 && byte != 0x7f {
+                text.append(byte)
+            }
+            text.append(UInt8(ascii: "\""))
+        }
+        if let endpoint = value.endpoint {
+            text += " : ".utf8
+            endpoint.address.write(to: &text)
+            text += " . ".utf8
+            text.appendDecimal(UInt64(endpoint.port))
+        }
+    }
+
+    private func write(_ element: ElementKey, to text: inout [UInt8]) {
+        element.withBytes { bytes in
+            var offset = 0
+            for field in key {
+                if offset > 0 { text += " . ".utf8 }
+                field.write(bytes, at: offset, to: &text)
+                offset += field.paddedLength
+            }
+        }
+    }
+
+    /// A key as nft's JSON has it.
+    private func json(of element: ElementKey) -> JSON {
+        element.withBytes { bytes in
+            var offset = 0
+            let parts = key.map { field in
+                defer { offset += field.paddedLength }
+                return field.json(bytes, at: offset)
+            }
+            return parts.count == 1 ? parts[0] : ["concat": .array(parts)]
+        }
+    }
+
+    /// A whole element as nft's JSON has it, with counters at zero where the set counts.
+    func json(of element: ElementKey, _ value: ElementValue) -> JSON {
+        var key = json(of: element)
+        var details: [JSON.Member] = []
+        if let comment = value.comment { details.append(.init("comment", .string(comment))) }
+        if countsPackets { details.append(.init("counter", ["packets": 0, "bytes": 0])) }
+        if !details.isEmpty { key = ["elem": .object([.init("val", key)] + details)] }
+        guard let endpoint = value.endpoint else { return key }
+        return [key, ["concat": [.string(endpoint.address.description), .number(Int(endpoint.port))]]]
+    }
+}
+
+extension Field {
+    private enum Value {
+        case address(IPAddress)
+        case name(String)
+        case number(UInt64)
+    }
+
+    /// The part's value in a key; nil where the key is too short.
+    private func value(_ key: UnsafeRawBufferPointer, at offset: Int) -> Value? {
+        guard offset >= 0, offset + length <= key.count else { return nil }
+        switch self {
+        case .sourceAddress, .destinationAddress:
+            return IPAddress(networkBytes: key[offset..<offset + length]).map { .address($0) }
+        case .transportProtocol:
+            let number = key[offset]
+            return TransportProtocol(rawValue: number).map { .name($0.description) } ?? .number(UInt64(number))
+        case .destinationPort:
+            return .number(UInt64(UInt16(bigEndian: key.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
+        case .randomSlot:
+            return .number(UInt64(key.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+        }
+    }
+
+    fileprivate func write(_ key: UnsafeRawBufferPointer, at offset: Int, to text: inout [UInt8]) {
+        switch value(key, at: offset) {
+        case .address(let address): address.write(to: &text)
+        case .name(let name): text += name.utf8
+        case .number(let number): text.appendDecimal(number)
+        case nil: text.append(UInt8(ascii: "?"))
+        }
+    }
+
+    fileprivate func json(_ key: UnsafeRawBufferPointer, at offset: Int) -> JSON {
+        switch value(key, at: offset) {
+        case .address(let address): .string(address.description)
+        case .name(let name): .string(name)
+        case .number(let number): .number(Int(truncatingIfNeeded: number))
+        case nil: nil
+        }
+    }
+}

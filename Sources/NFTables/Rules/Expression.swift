@@ -1,0 +1,130 @@
+/// One instruction of a rule as the kernel runs it (linux/netfilter/nf_tables.h).
+///
+/// Rules are compared, and packets traced, at this level: it is what the kernel gives back.
+public enum Expression: Hashable, Sendable {
+    /// Loads bytes of a header.
+    case payload(base: PayloadBase, offset: UInt32, length: UInt32, Register)
+    /// Loads a property of the packet.
+    case meta(MetaKey, Register)
+    /// Stores a register into a property of the packet.
+    case setMeta(MetaKey, Register)
+    /// Loads a property of the packet's connection.
+    case connection(ConnectionKey, Register)
+    /// Loads what kind of address the routing table takes the source or destination for (RTN_*).
+    case addressType(RouteLookup, Register)
+    /// Loads a random number from 0 up to, but not including, the modulus.
+    case random(modulus: UInt32, Register)
+    /// register = (register & mask) ^ xor, in place.
+    case bitwise(Register, mask: [UInt8], xor: [UInt8])
+    /// Goes on with the rule only if the register holds these bytes, or others.
+    case compare(Register, Comparison, [UInt8])
+    /// Goes on only if the set holds the register's value (or does not, if inverted); a map's datum goes to
+    /// `destination`.
+    case lookup(set: String, Register, destination: Register?, inverted: Bool)
+    /// Redirects the connection to the address and port in the registers.
+    case destinationNAT(familyNumber: UInt32, address: Register, port: Register?)
+    /// Gives the connection the outgoing interface's address as its source.
+    case masquerade(flags: UInt32)
+    /// Decides what happens next.
+    case verdict(Verdict)
+    /// Answers with an error and drops.
+    case reject(type: UInt32, code: UInt8)
+    /// Anything that no rule of ours has; it compares by its name and never equals a rule of ours.
+    case other(name: String)
+}
+
+/// Which header a payload expression reads (`enum nft_payload_bases`).
+public enum PayloadBase: UInt32, Hashable, Sendable {
+    case link = 0
+    case network = 1
+    case transport = 2
+}
+
+/// Properties of a packet (`enum nft_meta_keys`).
+public enum MetaKey: UInt32, Hashable, Sendable {
+    case mark = 3
+    case transportProtocol = 16
+}
+
+/// Properties of a connection (`enum nft_ct_keys`).
+public enum ConnectionKey: UInt32, Hashable, Sendable {
+    case state = 0
+    case status = 2
+}
+
+/// Which address a route look-up asks about (`NFTA_FIB_F_SADDR`, `NFTA_FIB_F_DADDR`).
+public enum RouteLookup: UInt32, Hashable, Sendable {
+    case source = 1
+    case destination = 2
+}
+
+/// `enum nft_cmp_ops`, the two that compare for equality.
+public enum Comparison: UInt32, Hashable, Sendable {
+    case equal = 0
+    case notEqual = 1
+}
+
+/// Where a packet goes after a rule (`enum nft_verdicts`, `NF_ACCEPT`, `NF_DROP`).
+public enum Verdict: Hashable, Sendable {
+    case accept
+    case drop
+    case `continue`
+    case `return`
+    /// To another chain, and back here when that ends.
+    case jump(String)
+    /// To another chain, for good.
+    case goto(String)
+    case other(Int32)
+}
+
+extension Expression: CustomStringConvertible {
+    /// The form that `nft --debug=netlink` prints.
+    public var description: String {
+        func hex(_ bytes: [UInt8]) -> String {
+            "0x" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        switch self {
+        case .payload(let base, let offset, let length, let register):
+            return "[ payload load \(length)b @ \(base) header + \(offset) => reg \(register.number) ]"
+        case .meta(let key, let register): return "[ meta load \(key.name) => reg \(register.number) ]"
+        case .setMeta(let key, let register): return "[ meta set \(key.name) with reg \(register.number) ]"
+        case .connection(let key, let register): return "[ ct load \(key) => reg \(register.number) ]"
+        case .addressType(let which, let register):
+            return "[ fib \(which == .source ? "saddr" : "daddr") type => reg \(register.number) ]"
+        case .random(let modulus, let register): return "[ numgen reg \(register.number) = random mod \(modulus) ]"
+        case .bitwise(let register, let mask, let xor):
+            return "[ bitwise reg \(register.number) = ( reg \(register.number) & \(hex(mask)) ) ^ \(hex(xor)) ]"
+        case .compare(let register, let comparison, let bytes):
+            return "[ cmp \(comparison == .equal ? "eq" : "neq") reg \(register.number) \(hex(bytes)) ]"
+        case .lookup(let set, let register, let destination, let inverted):
+            let target = destination.map { " dreg \($0.number)" } ?? ""
+            return "[ lookup reg \(register.number) set \(set)\(target)\(inverted ? " 0x1" : "") ]"
+        case .destinationNAT(_, let address, let port):
+            let portPart = port.map { " proto_min reg \($0.number)" } ?? ""
+            return "[ nat dnat addr_min reg \(address.number)\(portPart) ]"
+        case .masquerade(let flags): return "[ masq flags 0x\(String(flags, radix: 16)) ]"
+        case .verdict(let verdict): return "[ \(verdict) ]"
+        case .reject(let type, let code): return "[ reject type \(type) code \(code) ]"
+        case .other(let name): return "[ \(name) … ]"
+        }
+    }
+}
+
+extension MetaKey {
+    var name: String { self == .mark ? "mark" : "l4proto" }
+}
+
+extension Verdict: CustomStringConvertible {
+    /// As nft writes it.
+    public var description: String {
+        switch self {
+        case .accept: "accept"
+        case .drop: "drop"
+        case .continue: "continue"
+        case .return: "return"
+        case .jump(let chain): "jump \(chain)"
+        case .goto(let chain): "goto \(chain)"
+        case .other(let code): "verdict \(code)"
+        }
+    }
+}

@@ -1,0 +1,231 @@
+public import Dataplane
+internal import NetAddress
+internal import NFTables
+internal import Netlink
+
+// The difference as one transaction.
+
+extension NFTablesBackend {
+    /// Carries out all differences in one transaction; sends none if there are none.
+    ///
+    /// If somebody else changes the ruleset between the observation and the transaction, nothing is done, and both are
+    /// tried again.
+    public mutating func apply(_ state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) -> ChangeSummary {
+        for _ in 0..<maximumAttempts {
+            var changes = Changes(state)
+            if changes.isEmpty { return ChangeSummary() }
+            do {
+                try prepare(&changes, state)
+                try commit(batch(for: changes))
+                state.settle()
+                // A guarded transaction makes exactly one generation.
+                kernel.generation = kernel.generation.map { $0 &+ 1 }
+                return changes.summary
+            } catch {
+                guard error.isStale else { throw error.backendError }
+                try observe(into: &state)
+            }
+        }
+        throw BackendError(
+            .refused, "the ruleset keeps changing under our hands; is another program rewriting it all the time?")
+    }
+
+    /// The transaction that `apply` would send, as bytes: for measuring what the kernel alone needs for it.
+    public func transaction(for state: borrowing DeltaTracker<ObjectKey, ObjectValue>) -> [UInt8] {
+        batch(for: Changes(state)).finished()
+    }
+
+    private mutating func prepare(
+        _ changes: inout Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) {
+        for family in changes.familiesToRebuild { changes.rebuild(family, state) }
+        for set in changes.obsoletePickingRules where kernel.pickingRuleHandles[set] == nil {
+            try learnHandles(set.family)
+        }
+    }
+
+    /// Rules that were added since the last observation have handles that only the kernel knows.
+    private mutating func learnHandles(_ family: IPFamily) throws(KernelError) {
+        for observed in try read({ (socket) throws(NetlinkError) in try socket.rules(of: Layout.table(family)) }) {
+            guard let set = observed.rule.sets.first.flatMap({ SetID(family, name: $0) }),
+                set.role.pickingChain?.rawValue == observed.chain, observed.rule == set.pickingRule
+            else { continue }
+            kernel.pickingRuleHandles[set] = observed.handle
+        }
+    }
+
+    private func batch(for changes: Changes) -> Batch {
+        var batch = Batch(generation: kernel.generation, capacity: 4096 + changes.elementCount * 56)
+        for family in IPFamily.allCases {
+            if changes.familiesToRebuild.contains(family) { batch.delete(Layout.table(family)) }
+            changes.write(family, kernel, to: &batch)
+        }
+        return batch
+    }
+}
+
+/// The differences, sorted by what they are, so that what is referred to is made first and removed last.
+private struct Changes {
+    var tables: [Table] = []
+    var obsoleteTables: [Table] = []
+    var chains: [Chain] = []
+    var obsoleteChains: [Chain] = []
+    /// Chains whose rules are written anew, with the new ones; nothing for a chain that goes.
+    var rules: [(chain: Chain, rules: [Rule], hadRules: Bool)] = []
+    var sets: [SetDefinition] = []
+    var obsoleteSets: [SetDefinition] = []
+    var pickingRules: [SetID] = []
+    var obsoletePickingRules: [SetID] = []
+    var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
+    var elements: [SetID: [(ElementKey, ElementValue)]] = [:]
+    var obsoleteElements: [SetID: [ElementKey]] = [:]
+    var summary = ChangeSummary()
+    /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
+    /// transaction.
+    var familiesToRebuild: Set<IPFamily> = []
+
+    var isEmpty: Bool { summary.isEmpty }
+    var elementCount: Int { elements.reduce(0) { $0 + $1.value.count } }
+
+    init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
+        state.forEachDifference { key, desired, observed in add(key, desired, observed) }
+    }
+
+    /// Replaces everything that concerns a family by making all of it.
+    mutating func rebuild(_ family: IPFamily, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
+        tables.removeAll { $0.family == family }
+        obsoleteTables.removeAll { $0.family == family }
+        chains.removeAll { $0.family == family }
+        obsoleteChains.removeAll { $0.family == family }
+        rules.removeAll { $0.chain.family == family }
+        sets.removeAll { $0.family == family }
+        obsoleteSets.removeAll { $0.family == family }
+        pickingRules.removeAll { $0.family == family }
+        obsoletePickingRules.removeAll { $0.family == family }
+        strayRules.removeAll { $0.chain.family == family }
+        elements = elements.filter { $0.key.family != family }
+        obsoleteElements = obsoleteElements.filter { $0.key.family != family }
+        state.forEachDesired { key, value in
+            if key.family == family { add(key, value, nil) }
+        }
+    }
+
+    private mutating func add(_ key: ObjectKey, _ desired: ObjectValue?, _ observed: ObjectValue?) {
+        count(desired, observed)
+        switch key {
+        case .table(let family): addTable(family, desired, observed)
+        case .chain(let family, _): addChain(family, desired, observed)
+        case .rules(let family, let name): addRules(family, name, desired, observed)
+        case .set(let family, let name): addSet(family, name, desired, observed)
+        case .pickingRule(let set):
+            if desired == nil { obsoletePickingRules.append(set) } else { pickingRules.append(set) }
+        case .strayRule(let family, let name, let handle):
+            let rule: Rule? = if case .rules(let rules) = observed { rules.first } else { nil }
+            strayRules.append((Chain(family: family, table: Layout.table, name: name), handle, rule))
+        case .element(let set, let key):
+            if observed != nil { obsoleteElements[set, default: []].append(key) }
+            if case .element(let value) = desired { elements[set, default: []].append((key, value)) }
+        }
+    }
+
+    private mutating func count(_ desired: ObjectValue?, _ observed: ObjectValue?) {
+        switch (desired, observed) {
+        case (nil, _): summary.removed += 1
+        case (_, nil): summary.added += 1
+        default: summary.changed += 1
+        }
+    }
+
+    private mutating func addTable(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
+        if desired != nil, observed != nil { familiesToRebuild.insert(family) }
+        if desired != nil { tables.append(Layout.table(family)) } else { obsoleteTables.append(Layout.table(family)) }
+    }
+
+    private mutating func addChain(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
+        if desired != nil, observed != nil { familiesToRebuild.insert(family) }
+        switch (desired, observed) {
+        case (.chain(let chain), _): chains.append(chain)
+        case (nil, .chain(let chain)): obsoleteChains.append(chain)
+        default: break
+        }
+    }
+
+    private mutating func addRules(
+        _ family: IPFamily, _ name: String, _ desired: ObjectValue?, _ observed: ObjectValue?
+    ) {
+        let chain = Chain(family: family, table: Layout.table, name: name)
+        let old: [Rule] = if case .rules(let rules) = observed { rules } else { [] }
+        let new: [Rule] = if case .rules(let rules) = desired { rules } else { [] }
+        rules.append((chain, new, !old.isEmpty))
+    }
+
+    private mutating func addSet(
+        _ family: IPFamily, _ name: String, _ desired: ObjectValue?, _ observed: ObjectValue?
+    ) {
+        if desired != nil, observed != nil { familiesToRebuild.insert(family) }
+        if case .set(let definition?) = desired {
+            sets.append(definition)
+        } else if observed != nil {
+            // Deleting needs the name alone.
+            obsoleteSets.append(SetDefinition(family: family, table: Layout.table, name: name, key: []))
+        }
+    }
+}
+
+extension Changes {
+    /// Adds everything that concerns a family to a batch, in an order that the kernel accepts: rules go before the sets
+    /// and chains that they use, and come after them. Within each kind the order is that of a dry run.
+    fileprivate func write(_ family: IPFamily, _ kernel: KernelMemory, to batch: inout Batch) {
+        for table in tables where table.family == family { batch.add(table) }
+        removeRules(family, kernel, from: &batch)
+        for (set, keys) in obsoleteElements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key })
+        where !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
+            batch.delete(keys, from: set.definition)
+        }
+        for set in obsoleteSets where set.family == family { batch.delete(set) }
+        for chain in obsoleteChains where chain.family == family { batch.delete(chain) }
+
+        for chain in chains.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(chain) }
+        for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
+        for (set, elements) in elements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key }) {
+            batch.add(elements, to: set.definition)
+        }
+        addRules(family, to: &batch)
+        for table in obsoleteTables where table.family == family { batch.delete(table) }
+    }
+
+    private func removeRules(_ family: IPFamily, _ kernel: KernelMemory, from batch: inout Batch) {
+        for (chain, _, hadRules) in rules where hadRules && chain.family == family { batch.deleteRules(of: chain) }
+        for (chain, handle, rule) in strayRules where chain.family == family {
+            batch.deleteRules(of: chain, handle: handle, rule: rule)
+        }
+        for set in obsoletePickingRules.sorted() where set.family == family {
+            guard let name = set.role.pickingChain, let handle = kernel.pickingRuleHandles[set] else { continue }
+            batch.deleteRules(of: name.chain(family), handle: handle, rule: set.pickingRule)
+        }
+    }
+
+    private func addRules(_ family: IPFamily, to batch: inout Batch) {
+        for name in ChainName.allCases {
+            for (chain, rules, _) in rules where chain.family == family && chain.name == name.rawValue {
+                for rule in rules { batch.add(rule, to: chain) }
+            }
+        }
+        for set in pickingRules.sorted() where set.family == family {
+            guard let name = set.role.pickingChain, let rule = set.pickingRule else { continue }
+            batch.add(rule, to: name.chain(family))
+        }
+    }
+
+    private static func byLayout(_ left: Chain, _ right: Chain) -> Bool {
+        func rank(_ chain: Chain) -> Int { ChainName.allCases.firstIndex { $0.rawValue == chain.name } ?? .max }
+        return rank(left) < rank(right)
+    }
+
+    private static func byLayout(_ left: SetDefinition, _ right: SetDefinition) -> Bool {
+        guard let first = SetID(left.family, name: left.name), let second = SetID(right.family, name: right.name) else {
+            return left.name < right.name
+        }
+        return first < second
+    }
+}

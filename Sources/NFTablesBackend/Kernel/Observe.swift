@@ -1,0 +1,112 @@
+public import Dataplane
+internal import NetAddress
+internal import NFTables
+internal import Netlink
+
+// What the kernel has of ours, as the same typed values that lowering makes.
+
+extension NFTablesBackend {
+    public mutating func observe(into state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
+        for _ in 0..<maximumAttempts {
+            state.beginObservation()
+            kernel = KernelMemory()
+            do {
+                if try observeOnce(into: &state) { return }
+            } catch {
+                guard error.isStale else { throw error.backendError }
+            }
+        }
+        throw BackendError(
+            .refused, "the ruleset keeps changing while it is read; is another program rewriting it all the time?")
+    }
+
+    /// One pass. False if the ruleset changed meanwhile, or if a list was visibly wrong: the kernel may repeat and
+    /// leave out elements of a set that it is still enlarging, without a word.
+    private mutating func observeOnce(
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) -> Bool {
+        let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        var isSound = true
+        for family in IPFamily.allCases {
+            let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
+            guard let table = tables.first(where: { $0.name == Layout.table }) else { continue }
+            try Self.checkOwnership(table)
+            state.observe(.table(family), .table(table))
+            try observeChains(table, into: &state)
+            isSound = try observeSets(table, into: &state) && isSound
+        }
+        let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        kernel.generation = after
+        return isSound && after == generation
+    }
+
+    /// A table of our name that somebody else made stays as it is.
+    private static func checkOwnership(_ table: Table) throws(KernelError) {
+        guard table.comment == Layout.mark else {
+            let name = "\(table.family.nftName) \(table.name)"
+            throw .foreign(
+                "the table \(name) is there, but was not made by svcctl (its comment is missing); "
+                    + "remove it with `nft delete table \(name)` if nobody needs it")
+        }
+    }
+
+    private mutating func observeChains(
+        _ table: Table, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) {
+        let family = table.family
+        let chains = try read { (socket) throws(NetlinkError) in try socket.chains(of: table) }
+        let rules = try read { (socket) throws(NetlinkError) in try socket.rules(of: table) }
+        let rulesByChain = Dictionary(grouping: rules, by: \.chain)
+        for chain in chains {
+            state.observe(.chain(family, chain.name), .chain(chain))
+            let rules = rulesByChain[chain.name] ?? []
+            if ChainName(rawValue: chain.name)?.isPicking == true {
+                observePicking(rules, chain, into: &state)
+            } else {
+                state.observe(.rules(family, chain.name), .rules(rules.map(\.rule)))
+            }
+        }
+    }
+
+    /// The order of picking rules means nothing, since each service is in one map: what counts is that each is there.
+    private mutating func observePicking(
+        _ rules: [ObservedRule], _ chain: Chain, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) {
+        for observed in rules {
+            let set = observed.rule.sets.first.flatMap { SetID(chain.family, name: $0) }
+            if let set, set.role.pickingChain?.rawValue == chain.name, observed.rule == set.pickingRule,
+                kernel.pickingRuleHandles[set] == nil
+            {
+                kernel.pickingRuleHandles[set] = observed.handle
+                state.observe(.pickingRule(set), .rules([observed.rule]))
+            } else {
+                state.observe(.strayRule(chain.family, chain.name, observed.handle), .rules([observed.rule]))
+            }
+        }
+    }
+
+    private mutating func observeSets(
+        _ table: Table, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) -> Bool {
+        var isSound = true
+        for set in try read({ (socket) throws(NetlinkError) in try socket.sets(of: table) }) where !set.isAnonymous {
+            let id = SetID(table.family, name: set.name)
+            let isOurs = id != nil && set.definition == id?.definition
+            // A set that looks otherwise is made anew, so what is in it does not matter.
+            state.observe(.set(table.family, set.name), .set(set.definition))
+            guard isOurs, let id, let definition = set.definition else { continue }
+            var count = 0
+            try read { (socket) throws(NetlinkError) in
+                try socket.elements(of: definition) { element in
+                    count += 1
+                    if !state.observe(.element(id, element.key), .element(element.value)) { isSound = false }
+                }
+            }
+            if let expected = set.count, expected != count { isSound = false }
+        }
+        return isSound
+    }
+}
+
+/// How often something is tried again that failed because somebody else changed the ruleset.
+let maximumAttempts = 8

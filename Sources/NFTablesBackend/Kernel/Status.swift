@@ -1,0 +1,119 @@
+public import Dataplane
+internal import NFTables
+internal import NetAddress
+internal import Netlink
+
+extension NFTablesBackend {
+    /// What our tables hold now, by service; nil if there are none.
+    public mutating func status() throws(BackendError) -> [FrontendStatus]? {
+        do {
+            var frontends: [FrontendStatus]?
+            for family in IPFamily.allCases {
+                let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
+                guard let table = tables.first(where: { $0.name == Layout.table && $0.comment == Layout.mark }) else {
+                    continue
+                }
+                frontends = try (frontends ?? []) + status(of: table)
+            }
+            return frontends?.sorted { left, right in
+                (left.service, left.kind.rawValue, "\(left.family)", left.port)
+                    < (right.service, right.kind.rawValue, "\(right.family)", right.port)
+            }
+        } catch {
+            throw error.backendError
+        }
+    }
+
+    private mutating func status(of table: Table) throws(KernelError) -> [FrontendStatus] {
+        let sets = try read { (socket) throws(NetlinkError) in try socket.sets(of: table) }
+        let ids = sets.compactMap { SetID(table.family, name: $0.name) }
+        var collector = StatusCollector(family: table.family)
+        for set in ids where set.role.hasSlots {
+            try read { (socket) throws(NetlinkError) in
+                try socket.elements(of: set.definition) { collector.addEndpoint($0, of: set) }
+            }
+        }
+        let clusterIPs = SetID(table.family, .clusterIPs)
+        if ids.contains(clusterIPs) {
+            try read { (socket) throws(NetlinkError) in
+                try socket.elements(of: clusterIPs.definition) { collector.clusterIPs.insert($0.key) }
+            }
+        }
+        // Frontends that refuse or drop come last, since they say more about a state than those that serve.
+        for set in ids.sorted() where set.role.holdsFrontends {
+            try read { (socket) throws(NetlinkError) in
+                try socket.elements(of: set.definition) { collector.addFrontend($0, of: set) }
+            }
+        }
+        return Array(collector.frontends.values)
+    }
+}
+
+/// Puts together what several sets say about one frontend.
+private struct StatusCollector {
+    let family: IPFamily
+    var frontends: [ElementKey: FrontendStatus] = [:]
+    var clusterIPs: Set<ElementKey> = []
+    private var slots: [ElementKey: [(slot: UInt32, endpoint: SocketEndpoint)]] = [:]
+
+    init(family: IPFamily) { self.family = family }
+
+    mutating func addEndpoint(_ element: ObservedElement, of set: SetID) {
+        guard let (frontend, slot) = element.key.splitSlot(), let endpoint = element.value.endpoint else { return }
+        // What the node's own clients get is not what others get.
+        guard set.role == .endpoints || set.role == .nodePortEndpoints else { return }
+        slots[frontend, default: []].append((slot, SocketEndpoint(address: endpoint.address, port: endpoint.port)))
+    }
+
+    mutating func addFrontend(_ element: ObservedElement, of set: SetID) {
+        guard let parts = element.key.frontendParts(set) else { return }
+        let endpoints = (slots[element.key] ?? []).sorted { $0.slot < $1.slot }.map(\.endpoint)
+        let known = frontends[element.key]
+        let connections = (known?.connections ?? 0) + (element.counter?.packets ?? 0)
+        frontends[element.key] = FrontendStatus(
+            service: element.value.comment ?? "?", kind: known?.kind ?? kind(parts.address), family: family,
+            address: parts.address, transport: parts.transport, port: parts.port, state: set.role.state,
+            endpoints: endpoints, connections: connections)
+    }
+
+    private func kind(_ address: IPAddress?) -> FrontendStatus.Kind {
+        guard let address else { return .nodePort }
+        var key = ElementKey()
+        key.append(address)
+        return clusterIPs.contains(key) ? .clusterIP : .external
+    }
+}
+
+extension SetID.Role {
+    fileprivate var state: FrontendStatus.State {
+        switch self {
+        case .rejectedServices, .rejectedNodePorts: .refusing
+        case .droppedServices, .droppedNodePorts: .dropping
+        default: .serving
+        }
+    }
+}
+
+extension ElementKey {
+    /// A key of a map of endpoints as the frontend's own key and the slot.
+    fileprivate func splitSlot() -> (ElementKey, UInt32)? {
+        withBytes { bytes in
+            guard bytes.count > 4 else { return nil }
+            let slot = bytes.loadUnaligned(fromByteOffset: bytes.count - 4, as: UInt32.self)
+            guard let key = ElementKey(bytes: UnsafeRawBufferPointer(rebasing: bytes.dropLast(4))) else { return nil }
+            return (key, slot)
+        }
+    }
+
+    /// Address, protocol and port of a frontend's key.
+    fileprivate func frontendParts(_ set: SetID) -> (address: IPAddress?, transport: TransportProtocol, port: UInt16)? {
+        withBytes { bytes in
+            let addressLength = set.role.isForNodePorts ? 0 : set.family.addressLength
+            guard bytes.count == addressLength + 8, let transport = TransportProtocol(rawValue: bytes[addressLength])
+            else { return nil }
+            let address = IPAddress(networkBytes: bytes.prefix(addressLength))
+            let port = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: addressLength + 4, as: UInt16.self))
+            return (address, transport, port)
+        }
+    }
+}

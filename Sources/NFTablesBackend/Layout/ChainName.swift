@@ -1,0 +1,51 @@
+internal import NetAddress
+internal import NFTables
+
+/// The chains of each of our tables, in the order in which they are made and printed.
+enum ChainName: String, CaseIterable {
+    // Called by the packet path.
+    case natPrerouting = "nat_prerouting"
+    case natOutput = "nat_output"
+    case natPostrouting = "nat_postrouting"
+    case filterInput = "filter_input"
+    case filterForward = "filter_forward"
+    case filterOutput = "filter_output"
+    // What is addressed, and who is masqueraded.
+    case services
+    case clusterService = "cluster_service"
+    case externalService = "external_service"
+    case externalLocalService = "external_local_service"
+    case nodePort = "node_port"
+    case nodePortLocal = "node_port_local"
+    // Which endpoint it is sent to.
+    case pickEndpoint = "pick_endpoint"
+    case pickNodePortEndpoint = "pick_node_port_endpoint"
+    case pickClusterEndpoint = "pick_cluster_endpoint"
+    case pickNodePortClusterEndpoint = "pick_node_port_cluster_endpoint"
+    // What nothing serves.
+    case noEndpoints = "no_endpoints"
+    case noNodePortEndpoints = "no_node_port_endpoints"
+
+    /// Destination NAT must come before routing and source NAT after it; the filter hooks see addresses as they are
+    /// after destination NAT, so that a connection that found an endpoint no longer matches its service there
+    /// (semantics 23, 27 and 30).
+    private var hook: Chain.Hook? {
+        switch self {
+        case .natPrerouting: .init(kind: .nat, point: .prerouting, priority: -100)
+        case .natOutput: .init(kind: .nat, point: .output, priority: -100)
+        case .natPostrouting: .init(kind: .nat, point: .postrouting, priority: 100)
+        case .filterInput: .init(kind: .filter, point: .input, priority: 0)
+        case .filterForward: .init(kind: .filter, point: .forward, priority: 0)
+        case .filterOutput: .init(kind: .filter, point: .output, priority: 0)
+        default: nil
+        }
+    }
+
+    /// The chain of that name in a family's table.
+    func chain(_ family: IPFamily) -> Chain {
+        Chain(family: family, table: Layout.table, name: rawValue, hook: hook)
+    }
+
+    /// Whether its rules come and go with the numbers of slots in use.
+    var isPicking: Bool { SetID.Role.allCases.contains { $0.pickingChain == self } }
+}

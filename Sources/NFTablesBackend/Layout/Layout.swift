@@ -1,0 +1,129 @@
+internal import NetAddress
+internal import NFTables
+public import ServicePlan
+
+/// What of the layout depends on the node's configuration.
+public struct LayoutOptions: Hashable, Sendable {
+    public var node: NodeFacts
+    /// The one bit of the packet mark that is ours (`--masquerade-bit`, 0…31): set on what must be masqueraded, and
+    /// cleared again when it has been (semantics 23).
+    public var masqueradeBit: Int
+
+    public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
+        self.node = node
+        self.masqueradeBit = masqueradeBit
+    }
+}
+
+/// The rules that are the same whatever the services are. Services and endpoints are elements of the sets they look
+/// into, so that a change of one never makes the kernel look at the others.
+struct Layout {
+    /// The name of our table in each family.
+    static let table = "svcctl"
+    /// The table's comment: by it we know that the table is ours.
+    static let mark = "svcctl: services, written by svcctl"
+
+    let options: LayoutOptions
+
+    static func table(_ family: IPFamily) -> Table { Table(family: family, name: table, comment: mark) }
+
+    /// The rules of a chain; picking chains have none of their own.
+    func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {
+        let statements: [[Statement]] =
+            switch name {
+            case .natPrerouting, .natOutput: [[jump(.services)]]
+            case .natPostrouting: postrouting(family)
+            case .filterInput, .filterForward, .filterOutput: [[.connectionIsNew, jump(.noEndpoints)]]
+            case .services: services(family)
+            case .clusterService: clusterService(family)
+            case .externalService: [[.setMark(bit), goto(.pickEndpoint)]]
+            case .externalLocalService: local(family, .pickClusterEndpoint, .pickEndpoint)
+            case .nodePort:
+                [
+                    [member(.nodePorts, family), .setMark(bit), goto(.pickNodePortEndpoint)],
+                    [member(.nodePortsLocal, family), goto(.nodePortLocal)],
+                ]
+            case .nodePortLocal: local(family, .pickNodePortClusterEndpoint, .pickNodePortEndpoint)
+            case .noEndpoints: noEndpoints(family)
+            case .noNodePortEndpoints:
+                [
+                    [member(.rejectedNodePorts, family), .reject],
+                    [member(.droppedNodePorts, family), .verdict(.drop)],
+                ]
+            case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint: []
+            }
+        return statements.map { Rule(family, $0) }
+    }
+
+    private var bit: UInt32 { 1 << UInt32(options.masqueradeBit & 31) }
+
+    private func jump(_ chain: ChainName) -> Statement { .verdict(.jump(chain.rawValue)) }
+    private func goto(_ chain: ChainName) -> Statement { .verdict(.goto(chain.rawValue)) }
+
+    private func member(_ role: SetID.Role, _ family: IPFamily) -> Statement {
+        let set = SetID(family, role)
+        return .member(set.definition.key, of: set.name)
+    }
+
+    private func clusterCIDRs(_ family: IPFamily) -> [CIDR] {
+        options.node.clusterCIDRs.filter { $0.family == family }.sorted()
+    }
+
+    /// Service addresses first, then node ports (semantics 6).
+    private func services(_ family: IPFamily) -> [[Statement]] {
+        [
+            [member(.clusterServices, family), goto(.clusterService)],
+            [member(.externalServices, family), goto(.externalService)],
+            [member(.externalLocalServices, family), goto(.externalLocalService)],
+        ] + nodePortAddresses(family).map { $0 + [goto(.nodePort)] }
+    }
+
+    /// One match for each block of node-port addresses. Asking the routing table what is local follows the node's
+    /// addresses by itself; blocks of one family open nothing in the other (semantics 5 to 7).
+    private func nodePortAddresses(_ family: IPFamily) -> [[Statement]] {
+        let loopback: CIDR? = CIDR(family == .ipv4 ? "127.0.0.0/8" : "::1/128")
+        let isOurs: [Statement] =
+            [.isLocal(.destination)] + (loopback.map { [.address(.destination, .notEqual, $0)] } ?? [])
+        guard let blocks = options.node.nodePortAddresses else { return [isOurs] }
+        return blocks.filter { $0.family == family }.sorted().map { block in
+            block.prefixLength == 0 ? isOurs : isOurs + [.address(.destination, .equal, block)]
+        }
+    }
+
+    /// Semantics 18.
+    private func clusterService(_ family: IPFamily) -> [[Statement]] {
+        let blocks = clusterCIDRs(family)
+        var rules: [[Statement]] = []
+        if options.node.masqueradeAll {
+            rules.append([.setMark(bit)])
+        } else if !blocks.isEmpty {
+            rules.append(blocks.map { .address(.source, .notEqual, $0) } + [.setMark(bit)])
+        }
+        return rules + [[goto(.pickEndpoint)]]
+    }
+
+    /// Traffic policy Local: this node's pods and processes use all of the cluster's endpoints, everybody else those on
+    /// this node alone (semantics 20 and 21).
+    private func local(_ family: IPFamily, _ cluster: ChainName, _ local: ChainName) -> [[Statement]] {
+        clusterCIDRs(family).map { [.address(.source, .equal, $0), goto(cluster)] }
+            + [[.isLocal(.source), .setMark(bit), goto(cluster)], [goto(local)]]
+    }
+
+    /// What is left of connections to services here found no endpoint. An address of the node's own is never refused as
+    /// a whole (semantics 26 to 31).
+    private func noEndpoints(_ family: IPFamily) -> [[Statement]] {
+        [
+            [member(.rejectedServices, family), .reject],
+            [member(.droppedServices, family), .verdict(.drop)],
+            [member(.clusterIPs, family), .isLocal(.destination, false), .reject],
+        ] + nodePortAddresses(family).map { $0 + [goto(.noNodePortEndpoints)] }
+    }
+
+    /// Semantics 22 to 24. The marked come first, so that the bit is always cleared.
+    private func postrouting(_ family: IPFamily) -> [[Statement]] {
+        [
+            [.markIsSet(bit), .flipMark(bit), .masquerade],
+            [.connectionIsRedirected, member(.hairpin, family), .masquerade],
+        ]
+    }
+}

@@ -1,0 +1,37 @@
+public import ServiceModel
+
+/// Something in a definition that this backend does not do.
+public struct BackendLimit: Hashable, Sendable {
+    /// Whether the definition is refused, because doing it in another way would surprise; else it is a warning.
+    public let isRefused: Bool
+    /// One sentence with the way out.
+    public let message: String
+}
+
+extension NFTablesBackend {
+    /// What of a service this backend does not do.
+    public static func limits(of service: Service) -> [BackendLimit] {
+        var limits: [BackendLimit] = []
+        if service.scheduler != .random {
+            limits.append(
+                BackendLimit(
+                    isRefused: true,
+                    message: "scheduler \(service.scheduler.rawValue) is not available with --backend nftables, which has: random"
+                ))
+        }
+        if service.clientIPAffinitySeconds != nil {
+            limits.append(
+                BackendLimit(
+                    isRefused: false,
+                    message: "session affinity is not kept yet: each connection may reach another endpoint"))
+        }
+        if !service.loadBalancerSourceRanges.isEmpty {
+            limits.append(
+                BackendLimit(
+                    isRefused: false,
+                    message: "loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses"
+                ))
+        }
+        return limits
+    }
+}

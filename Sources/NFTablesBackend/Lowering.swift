@@ -1,0 +1,130 @@
+public import Dataplane
+internal import NetAddress
+internal import NFTables
+internal import ServiceModel
+public import ServicePlan
+
+// Plans to kernel objects. Pure: the same plan and options always give the same objects.
+
+extension NFTablesBackend {
+    public func skeleton() -> Fragment<ObjectKey, ObjectValue> {
+        var fragment = Fragment<ObjectKey, ObjectValue>()
+        for family in IPFamily.allCases {
+            fragment.objects.append((.table(family), .table(Layout.table(family))))
+            for name in ChainName.allCases {
+                fragment.objects.append((.chain(family, name.rawValue), .chain(name.chain(family))))
+                if !name.isPicking {
+                    fragment.objects.append((.rules(family, name.rawValue), .rules(layout.rules(name, family))))
+                }
+            }
+            for role in SetID.Role.allCases where !role.hasSlots {
+                let set = SetID(family, role)
+                fragment.objects.append((.set(family, set.name), .set(set.definition)))
+            }
+        }
+        return fragment
+    }
+
+    public func fragment(for service: PlannedService) -> Fragment<ObjectKey, ObjectValue> {
+        var lowering = ServiceLowering(service)
+        for frontend in service.frontends { lowering.add(frontend) }
+        return lowering.fragment
+    }
+}
+
+/// Collects the objects of one service.
+private struct ServiceLowering {
+    var fragment = Fragment<ObjectKey, ObjectValue>()
+    private let serviceName: String
+    /// Target lists whose hairpin elements are there already: frontends of one port share theirs.
+    private var hairpinsDone: [([Target], TransportProtocol)] = []
+
+    init(_ service: PlannedService) {
+        serviceName = service.name.description
+        let targets = service.frontends.reduce(0) { $0 + $1.treatment.targets.count }
+        fragment.objects.reserveCapacity(targets * 2 + service.frontends.count * 4)
+    }
+
+    mutating func add(_ frontend: Frontend) {
+        let isNodePort = frontend.address.ip == nil
+        let comment = comment(frontend)
+        switch frontend.treatment {
+        case .balance(let targets, _):
+            balance(frontend, targets, isNodePort ? .nodePortEndpoints : .endpoints)
+        case .reject: member(frontend, isNodePort ? .rejectedNodePorts : .rejectedServices, comment)
+        case .drop: member(frontend, isNodePort ? .droppedNodePorts : .droppedServices, comment)
+        }
+        if let nodeTreatment = frontend.nodeTreatment {
+            balance(frontend, nodeTreatment.targets, isNodePort ? .nodePortClusterEndpoints : .clusterEndpoints)
+            member(frontend, isNodePort ? .nodePortsLocal : .externalLocalServices, comment)
+        } else if !frontend.treatment.targets.isEmpty {
+            member(frontend, dispatchRole(frontend), comment)
+        }
+        if case .clusterIP(let address) = frontend.address {
+            var key = ElementKey()
+            key.append(address)
+            append(SetID(address.family, .clusterIPs), key, ElementValue())
+        }
+    }
+
+    /// Where a frontend is found that has endpoints and treats everybody alike.
+    private func dispatchRole(_ frontend: Frontend) -> SetID.Role {
+        switch frontend.address {
+        case .clusterIP: .clusterServices
+        case .externalIP, .loadBalancerIP: .externalServices
+        case .nodePort: .nodePorts
+        }
+    }
+
+    /// `namespace/name:port`, or without the port where nft's limit of 128 characters for a comment is near.
+    private func comment(_ frontend: Frontend) -> String {
+        guard !frontend.portName.isEmpty else { return serviceName }
+        let full = "\(serviceName):\(frontend.portName)"
+        return full.utf8.count < 128 ? full : serviceName
+    }
+
+    private func key(_ frontend: Frontend) -> ElementKey {
+        var key = ElementKey()
+        if let ip = frontend.address.ip { key.append(ip) }
+        key.append(frontend.transport)
+        key.append(port: frontend.port)
+        return key
+    }
+
+    private mutating func append(_ set: SetID, _ key: ElementKey, _ value: ElementValue) {
+        fragment.objects.append((.element(set, key), .element(value)))
+    }
+
+    private mutating func member(_ frontend: Frontend, _ role: SetID.Role, _ comment: String) {
+        append(SetID(frontend.address.family, role), key(frontend), ElementValue(comment: comment))
+    }
+
+    private mutating func balance(_ frontend: Frontend, _ targets: [Target], _ role: SetID.Role) {
+        let slots = SlotTable.slots(targets)
+        let set = SetID(frontend.address.family, role, slots: slots.count)
+        fragment.objects.append((.set(set.family, set.name), .set(set.definition)))
+        if let rule = set.pickingRule { fragment.objects.append((.pickingRule(set), .rules([rule]))) }
+        let frontendKey = key(frontend)
+        for (slot, target) in slots.enumerated() {
+            var key = frontendKey
+            key.append(slot: UInt32(truncatingIfNeeded: slot))
+            append(set, key, ElementValue(endpoint: SocketAddress(target.address, target.port)))
+        }
+        hairpins(targets, frontend)
+    }
+
+    /// Semantics 22: an endpoint on this node that reaches itself through a service would answer itself directly.
+    private mutating func hairpins(_ targets: [Target], _ frontend: Frontend) {
+        guard !hairpinsDone.contains(where: { $0.1 == frontend.transport && $0.0 == targets }) else { return }
+        hairpinsDone.append((targets, frontend.transport))
+        let set = SetID(frontend.address.family, .hairpin)
+        for target in targets where target.mayBeLocal {
+            var key = ElementKey()
+            key.append(target.address)
+            key.append(target.address)
+            key.append(frontend.transport)
+            key.append(port: target.port)
+            append(set, key, ElementValue())
+        }
+    }
+}

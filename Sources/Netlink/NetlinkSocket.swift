@@ -1,0 +1,165 @@
+internal import CNetfilter
+internal import Glibc
+public import NetlinkWire
+
+/// The netlink protocols in use here (linux/netlink.h).
+public enum NetlinkProtocol: Int32, Sendable {
+    case route = 0
+    case netfilter = 12
+    case generic = 16
+}
+
+/// A netlink socket with the kernel at the other end.
+///
+/// It belongs to the network namespace that the opening thread was in, and stays there. It is used by one task at a
+/// time and closes with its last owner.
+public struct NetlinkSocket: ~Copyable {
+    private let handle: OpaquePointer
+    private var received: UnsafeMutableRawBufferPointer
+    private var sequence: UInt32
+
+    /// Opens and binds a socket in the calling thread's network namespace, with extended acks and strict checking on.
+    public init(_ protocol: NetlinkProtocol) throws(NetlinkError) {
+        guard let opened = mnl_socket_open2(`protocol`.rawValue, Int32(SOCK_CLOEXEC.rawValue)) else {
+            throw .last("opening a netlink socket")
+        }
+        guard mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0 else {
+            let error = NetlinkError.last("binding a netlink socket")
+            mnl_socket_close(opened)
+            throw error
+        }
+        handle = opened
+        received = .allocate(byteCount: 256 * 1024, alignment: 8)
+        // A sequence that starts anew with each socket would let a late answer pass for a new one.
+        sequence = UInt32(truncatingIfNeeded: time(nil)) & 0x3fff_ffff
+        setOption(NETLINK_EXT_ACK)
+        setOption(NETLINK_CAP_ACK)
+    }
+
+    deinit {
+        mnl_socket_close(handle)
+        received.deallocate()
+    }
+
+    private var descriptor: Int32 { mnl_socket_get_fd(handle) }
+
+    /// Options that old kernels lack are left off: answers are then less detailed, never wrong.
+    private func setOption(_ option: Int32) {
+        var one: Int32 = 1
+        _ = mnl_socket_setsockopt(handle, option, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// The first of `count` sequence numbers that nothing else uses.
+    public mutating func takeSequences(_ count: Int = 1) -> UInt32 {
+        let first = sequence &+ 1
+        sequence = sequence &+ UInt32(truncatingIfNeeded: count)
+        return first
+    }
+
+    // MARK: - Sending
+
+    /// Sends bytes as one datagram, which the kernel works through before the call returns.
+    private func send(_ bytes: UnsafeRawBufferPointer, _ operation: String) throws(NetlinkError) {
+        try reserveSendBuffer(bytes.count, operation)
+        while mnl_socket_sendto(handle, bytes.baseAddress, bytes.count) < 0 {
+            guard errno == EINTR else { throw .last(operation) }
+        }
+    }
+
+    /// The kernel refuses a datagram that is larger than the socket's buffer (EMSGSIZE).
+    private func reserveSendBuffer(_ count: Int, _ operation: String) throws(NetlinkError) {
+        var current: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &current, &length)
+        let needed = count + 4096
+        guard Int(current) < needed else { return }
+        guard var wanted = Int32(exactly: needed) else { throw NetlinkError(errno: EMSGSIZE, operation: operation) }
+        if setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, length) != 0 {
+            setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &wanted, length)
+        }
+    }
+
+    // MARK: - Receiving
+
+    /// One datagram of the kernel's, or nil if none is waiting and `wait` is false.
+    private func receive(wait: Bool, _ operation: String) throws(NetlinkError) -> UnsafeRawBufferPointer? {
+        while true {
+            let flags = wait ? 0 : Int32(MSG_DONTWAIT)
+            let count = recv(descriptor, received.baseAddress, received.count, flags)
+            if count >= 0 { return UnsafeRawBufferPointer(rebasing: received[..<count]) }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN where !wait: return nil
+            default: throw .last(operation)
+            }
+        }
+    }
+
+    /// Sends a batch whose messages carry sequence numbers of ``takeSequences(_:)``, and collects every refusal.
+    ///
+    /// The kernel answers within the call, so that once nothing more is waiting, all is said.
+    public mutating func commit(
+        _ batch: borrowing MessageBuffer, operation: String
+    ) throws(NetlinkError) -> [ErrorMessage] {
+        try drain(operation)
+        try batch.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }
+        var refusals: [ErrorMessage] = []
+        while true {
+            do {
+                guard let bytes = try receive(wait: false, operation) else { return refusals }
+                for message in MessageReader(bytes) {
+                    if let answer = ErrorMessage(message), answer.errno != 0 { refusals.append(answer) }
+                }
+            } catch {
+                // More refusals than the socket could hold: those that fitted tell enough.
+                guard error.errno == ENOBUFS, !refusals.isEmpty else { throw error }
+                return refusals
+            }
+        }
+    }
+
+    /// Throws away what earlier, failed exchanges have left.
+    private func drain(_ operation: String) throws(NetlinkError) {
+        while true {
+            do {
+                guard try receive(wait: false, operation) != nil else { return }
+            } catch {
+                guard error.errno == ENOBUFS else { throw error }
+            }
+        }
+    }
+
+    /// Sends one request and hands each message of the answer to a closure, until the kernel says it is done.
+    ///
+    /// - Throws: `EINTR` if the list changed while it was dumped: ask again.
+    public mutating func request(
+        type: UInt16, flags: MessageFlags, operation: String,
+        _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void
+    ) throws(NetlinkError) {
+        try drain(operation)
+        let sequence = takeSequences()
+        var buffer = MessageBuffer()
+        buffer.message(type: type, flags: flags.union(.request), sequence: sequence, write)
+        try buffer.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }
+
+        var interrupted = false
+        while let bytes = try receive(wait: true, operation) {
+            for message in MessageReader(bytes) where message.sequence == sequence {
+                if message.flags.contains(.dumpInterrupted) { interrupted = true }
+                switch message.type {
+                case MessageType.done:
+                    if interrupted { throw NetlinkError(errno: EINTR, operation: operation) }
+                    return
+                case MessageType.error:
+                    guard let answer = ErrorMessage(message), answer.errno != 0 else { return }
+                    throw NetlinkError(
+                        errno: answer.errno, operation: operation, message: answer.message,
+                        sequence: answer.sequence, offset: answer.offset)
+                default:
+                    onMessage(message)
+                    if !message.flags.contains(.multi), !flags.contains(.acknowledge) { return }
+                }
+            }
+        }
+    }
+}

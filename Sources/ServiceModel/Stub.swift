@@ -1,0 +1,3 @@
+extension Definitions {
+    public init(decoding inputs: [DefinitionInput]) throws(InvalidDefinitions) { self.init() }
+}

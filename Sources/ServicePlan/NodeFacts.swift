@@ -1,0 +1,26 @@
+public import NetAddress
+
+/// What the plan needs to know about the node it is made for.
+public struct NodeFacts: Hashable, Sendable {
+    /// The name that endpoints on this node carry in `nodeName`; nil if it is not known, and then none is local.
+    public var nodeName: String?
+    /// The zone that this node is in; nil if it is not known.
+    public var zone: String?
+    /// The addresses of pods (`--cluster-cidr`): what tells their traffic from the outside's. Empty if it is not known.
+    public var clusterCIDRs: [CIDR]
+    /// Whether all traffic to cluster IPs is masqueraded (`--masquerade-all`).
+    public var masqueradeAll: Bool
+    /// The blocks whose addresses serve node ports; nil means every address of the node that is not loopback.
+    public var nodePortAddresses: [CIDR]?
+
+    public init(
+        nodeName: String? = nil, zone: String? = nil, clusterCIDRs: [CIDR] = [], masqueradeAll: Bool = false,
+        nodePortAddresses: [CIDR]? = nil
+    ) {
+        self.nodeName = nodeName
+        self.zone = zone
+        self.clusterCIDRs = clusterCIDRs
+        self.masqueradeAll = masqueradeAll
+        self.nodePortAddresses = nodePortAddresses
+    }
+}

@@ -1,0 +1,87 @@
+internal import NetAddress
+public import ServiceModel
+
+/// Compiles services to plans, one by one: definitions and node facts in, frontends out, and nothing else.
+///
+/// Each service's plan depends on that service alone; what two services dispute is settled by ``FrontendClaims``.
+public struct ServicePlanner: Sendable {
+    public let node: NodeFacts
+
+    public init(node: NodeFacts) { self.node = node }
+
+    /// The plan of one service.
+    public func plan(_ service: Service) -> PlannedService {
+        var frontends: [Frontend] = []
+        for family in IPFamily.allCases {
+            let addresses = FamilyAddresses(service, family)
+            guard !addresses.isEmpty else { continue }
+            let endpoints = EndpointSelection(service, family, node)
+            for port in service.ports {
+                plan(port, of: service, addresses, endpoints.targets(for: port), into: &frontends)
+            }
+        }
+        return PlannedService(name: service.name, frontends: frontends)
+    }
+
+    private func plan(
+        _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
+        into frontends: inout [Frontend]
+    ) {
+        var taken: Set<IPAddress> = []
+        func add(_ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?) {
+            if let ip = address.ip, !taken.insert(ip).inserted { return }
+            frontends.append(
+                Frontend(
+                    address: address, transport: port.transport, port: number, portName: port.name,
+                    treatment: treatment, nodeTreatment: nodeTreatment))
+        }
+
+        if let clusterIP = addresses.clusterIP {
+            let treatment = targets.treatment(service.internalTrafficPolicy, clusterMasquerade(addresses.family))
+            add(.clusterIP(clusterIP), port.port, treatment, nil)
+        }
+        let (outside, inside) = external(service.externalTrafficPolicy, targets)
+        for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
+        for address in addresses.loadBalancerIPs { add(.loadBalancerIP(address), port.port, outside, inside) }
+        if addresses.hasNodePorts, let nodePort = port.nodePort {
+            add(.nodePort(addresses.family), nodePort, outside, inside)
+        }
+    }
+
+    /// Semantics 18: only what comes from outside of the cluster, and only if the cluster is known.
+    private func clusterMasquerade(_ family: IPFamily) -> Masquerade {
+        if node.masqueradeAll { return .always }
+        return node.clusterCIDRs.contains { $0.family == family } ? .outsideCluster : .never
+    }
+
+    /// Semantics 19 and 20: policy Cluster masquerades everybody; policy Local nobody from outside, and lets the node's
+    /// own clients use all endpoints.
+    private func external(_ policy: TrafficPolicy, _ targets: PortTargets) -> (outside: Treatment, inside: Treatment?) {
+        switch policy {
+        case .cluster: (targets.treatment(.cluster, .always), nil)
+        case .local:
+            (targets.treatment(.local, .never), targets.cluster.isEmpty ? nil : .balance(targets.cluster, .never))
+        }
+    }
+}
+
+/// The addresses of a service in one family (semantics 2: each family is a world of its own).
+private struct FamilyAddresses {
+    let family: IPFamily
+    let clusterIP: IPAddress?
+    let externalIPs: [IPAddress]
+    let loadBalancerIPs: [IPAddress]
+    /// Node ports exist in the families of the cluster IPs; in both where there is no cluster IP.
+    let hasNodePorts: Bool
+
+    init(_ service: Service, _ family: IPFamily) {
+        self.family = family
+        clusterIP = service.clusterIPs.first { $0.family == family }
+        externalIPs = service.externalIPs.filter { $0.family == family }
+        loadBalancerIPs = service.loadBalancerIPs.filter { $0.family == family }
+        hasNodePorts =
+            (clusterIP != nil || service.clusterIPs.isEmpty) && service.ports.contains { $0.nodePort != nil }
+    }
+
+    var isEmpty: Bool { clusterIP == nil && externalIPs.isEmpty && loadBalancerIPs.isEmpty && !hasNodePorts }
+}

@@ -1,0 +1,62 @@
+internal import ArgumentParser
+internal import Dataplane
+internal import NFTables
+internal import NFTablesBackend
+
+struct Apply: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make the kernel match the definitions once.",
+        discussion: """
+            All changes are made in one transaction, or none. What matches already is not touched: a second run sends \
+            nothing. Services that the kernel has and the definitions lack are removed.
+            """)
+
+    @OptionGroup var definitions: DefinitionArguments
+    @Flag(help: "Print the rules that an empty node would get, for nft -f, and touch nothing.")
+    var dryRun = false
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var backend: BackendOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        do {
+            let plans = try Plans(try definitions.load(), node.layout, output.logger)
+            if dryRun { printRules(plans) } else { try apply(plans) }
+        } catch {
+            throw fail(error)
+        }
+    }
+
+    private func printRules(_ plans: Plans) {
+        var builder = RulesetBuilder(options: node.layout)
+        for service in plans.services { builder.add(service) }
+        let ruleset = builder.finished()
+        var text: [UInt8] = []
+        switch output.output {
+        case .text: ruleset.writeScript(to: &text)
+        case .json: ruleset.writeJSON(to: &text)
+        }
+        printBytes(text)
+    }
+
+    private func apply(_ plans: Plans) throws {
+        var reconciliation = Reconciliation(plans, node.layout)
+        try reconciliation.observe()
+        let changes = try reconciliation.apply()
+        switch output.output {
+        case .text: printBytes(Array((Self.line(changes, plans) + "\n").utf8))
+        case .json:
+            printJSON([
+                "backend": .string(NFTablesBackend.name), "services": .number(plans.services.count),
+                "frontends": .number(plans.frontendCount), "added": .number(changes.added),
+                "changed": .number(changes.changed), "removed": .number(changes.removed),
+            ])
+        }
+    }
+
+    private static func line(_ changes: ChangeSummary, _ plans: Plans) -> String {
+        guard !changes.isEmpty else { return "nothing to change: \(plans.summary)" }
+        return "\(NFTablesBackend.name): \(plans.summary); "
+            + "\(changes.added) objects added, \(changes.changed) changed, \(changes.removed) removed"
+    }
+}

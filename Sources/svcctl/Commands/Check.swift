@@ -1,0 +1,62 @@
+internal import ArgumentParser
+internal import NFTables
+internal import ServiceModel
+internal import ServiceSource
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validate definitions and print every finding with its place.",
+        discussion: "Needs no privilege and touches no kernel. Exit code 65 if there are errors; warnings alone are 0.")
+
+    @OptionGroup var definitions: DefinitionArguments
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        var findings: [Finding] = []
+        var valid: Definitions?
+        do {
+            let inputs = try DefinitionFiles.read(definitions.files)
+            let decoded = try Definitions(decoding: inputs)
+            findings = decoded.warnings
+            valid = decoded
+        } catch let error as InvalidDefinitions {
+            findings = error.findings
+        } catch {
+            throw fail(error)
+        }
+        switch output.output {
+        case .text: printText(findings, valid)
+        case .json: printJSON(Self.json(findings, valid))
+        }
+        if valid == nil { throw ExitCode.invalidDefinitions }
+    }
+
+    private func printText(_ findings: [Finding], _ valid: Definitions?) {
+        var text = findings.map { "\($0)\n" }.joined()
+        if let valid {
+            for skipped in valid.skipped { text += "\(skipped.name): skipped: \(skipped.reason.rawValue)\n" }
+            let endpoints = valid.services.reduce(0) { $0 + $1.endpoints.count }
+            text += "valid: \(valid.services.count) services, \(endpoints) endpoints, \(valid.skipped.count) skipped\n"
+        }
+        printBytes(Array(text.utf8))
+    }
+
+    private static func json(_ findings: [Finding], _ valid: Definitions?) -> JSON {
+        [
+            "valid": .bool(valid != nil),
+            "services": .number(valid?.services.count ?? 0),
+            "skipped": .array(
+                (valid?.skipped ?? []).map { skipped -> JSON in
+                    ["service": .string(skipped.name.description), "reason": .string(skipped.reason.rawValue)]
+                }),
+            "findings": .array(
+                findings.map { finding -> JSON in
+                    [
+                        "severity": .string(finding.severity.rawValue), "input": .string(finding.place.input),
+                        "line": .number(finding.place.line), "column": .number(finding.place.column),
+                        "path": .string(finding.place.path), "message": .string(finding.message),
+                    ]
+                }),
+        ]
+    }
+}

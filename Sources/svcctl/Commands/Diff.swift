@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import NFTables
+internal import NFTablesBackend
+
+struct Diff: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print what apply would change in the kernel now, object by object.",
+        discussion: "Lines with + would be added, lines with - removed. Exit code 0: no difference; 1: differences.")
+
+    @OptionGroup var definitions: DefinitionArguments
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var backend: BackendOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let lines: [DifferenceLine]
+        do {
+            let plans = try Plans(try definitions.load(), node.layout, output.logger)
+            var reconciliation = Reconciliation(plans, node.layout)
+            try reconciliation.observe()
+            lines = NFTablesBackend.differences(in: reconciliation.state)
+        } catch {
+            throw fail(error)
+        }
+        switch output.output {
+        case .text:
+            let text = lines.map { "\($0.change == .add ? "+" : "-") \($0.object)\n" }.joined()
+            printBytes(Array(text.utf8))
+        case .json:
+            let differences = lines.map { line -> JSON in
+                ["change": .string(line.change.rawValue), "object": .string(line.object)]
+            }
+            printJSON(["backend": .string(NFTablesBackend.name), "differences": .array(differences)])
+        }
+        if !lines.isEmpty { throw ExitCode.differences }
+    }
+}

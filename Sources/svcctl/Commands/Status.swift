@@ -1,0 +1,74 @@
+internal import ArgumentParser
+internal import Dataplane
+internal import NFTables
+internal import NFTablesBackend
+internal import NetAddress
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print what the kernel has now, service by service.",
+        discussion: "Reads the kernel alone, no definitions. Connections are counted since the frontend was made.")
+
+    @OptionGroup var backend: BackendOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let frontends: [FrontendStatus]?
+        do {
+            var backend = NFTablesBackend(options: LayoutOptions())
+            frontends = try backend.status()
+        } catch {
+            throw fail(error)
+        }
+        switch output.output {
+        case .text: printText(frontends)
+        case .json:
+            printJSON([
+                "backend": frontends == nil ? nil : .string(NFTablesBackend.name),
+                "frontends": .array((frontends ?? []).map(Self.json)),
+            ])
+        }
+    }
+
+    private func printText(_ frontends: [FrontendStatus]?) {
+        guard let frontends else {
+            printBytes(Array("svcctl has no rules in this kernel\n".utf8))
+            return
+        }
+        printBytes(Array("backend \(NFTablesBackend.name), \(frontends.count) frontends\n".utf8))
+        guard !frontends.isEmpty else { return }
+        let rows = frontends.map { frontend in
+            [
+                frontend.service, frontend.kind.rawValue, Self.address(frontend), frontend.state.rawValue,
+                String(frontend.connections), Self.endpoints(frontend),
+            ]
+        }
+        printTable([["SERVICE", "KIND", "ADDRESS", "STATE", "CONNECTIONS", "ENDPOINTS"]] + rows)
+    }
+
+    private static func address(_ frontend: FrontendStatus) -> String {
+        let port = "\(frontend.port)/\(frontend.transport.kubernetesName)"
+        guard let address = frontend.address else { return "*:\(port) (\(frontend.family))" }
+        return address.family == .ipv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
+    }
+
+    private static func endpoints(_ frontend: FrontendStatus) -> String {
+        let shown = frontend.endpoints.prefix(3).map(\.description).joined(separator: ", ")
+        let more = frontend.endpoints.count - 3
+        return shown.isEmpty ? "-" : more > 0 ? "\(shown), \(more) more" : shown
+    }
+
+    private static func json(_ frontend: FrontendStatus) -> JSON {
+        [
+            "service": .string(frontend.service), "kind": .string(frontend.kind.rawValue),
+            "family": .string("\(frontend.family)"), "address": frontend.address.map { .string("\($0)") } ?? nil,
+            "protocol": .string(frontend.transport.kubernetesName), "port": .number(Int(frontend.port)),
+            "state": .string(frontend.state.rawValue),
+            "connections": .number(Int(clamping: frontend.connections)),
+            "endpoints": .array(
+                frontend.endpoints.map { endpoint -> JSON in
+                    ["address": .string("\(endpoint.address)"), "port": .number(Int(endpoint.port))]
+                }),
+        ]
+    }
+}

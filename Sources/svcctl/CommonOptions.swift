@@ -1,0 +1,109 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Logging
+internal import NFTablesBackend
+internal import NetAddress
+internal import ServicePlan
+
+/// How results are printed.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+}
+
+/// The backends that this version has.
+enum BackendName: String, ExpressibleByArgument, CaseIterable {
+    case nftables
+}
+
+/// Options of every command.
+struct OutputOptions: ParsableArguments {
+    @Option(name: [.short, .long], help: "How to print results.")
+    var output: OutputFormat = .text
+
+    @Option(help: "How much to say on standard error.")
+    var logLevel: LogLevel = .info
+
+    /// A logger to standard error.
+    var logger: Logger {
+        var logger = Logger(label: "svcctl", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = logLevel.level
+        return logger
+    }
+}
+
+/// Options of the commands that work on the kernel.
+struct BackendOptions: ParsableArguments {
+    @Option(help: "What programs the kernel.")
+    var backend: BackendName = .nftables
+}
+
+/// Options that say what the node is like.
+struct NodeOptions: ParsableArguments {
+    @Option(help: "The node's name, as endpoints have it in nodeName. Default: the host name.")
+    var nodeName: String?
+
+    @Option(help: "The node's zone.")
+    var zone: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The addresses of pods, comma-separated. Connections to a cluster IP from elsewhere are masqueraded.",
+            valueName: "cidr[,cidr]"))
+    var clusterCidr: CIDRList?
+
+    @Flag(help: "Masquerade all connections to cluster IPs.")
+    var masqueradeAll = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Blocks whose addresses serve node ports, comma-separated. Default: all of the node's addresses but \
+            loopback. Blocks of one family open no address of the other.
+            """, valueName: "cidr[,cidr]"))
+    var nodeportAddresses: CIDRList?
+
+    @Option(help: "The bit of the packet mark that says 'masquerade', 0 to 31.")
+    var masqueradeBit = 14
+
+    func validate() throws {
+        guard (0...31).contains(masqueradeBit) else {
+            throw ValidationError("--masquerade-bit must be 0 to 31, not \(masqueradeBit)")
+        }
+    }
+
+    var layout: LayoutOptions {
+        let node = NodeFacts(
+            nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr?.blocks ?? [],
+            masqueradeAll: masqueradeAll, nodePortAddresses: nodeportAddresses?.blocks)
+        return LayoutOptions(node: node, masqueradeBit: masqueradeBit)
+    }
+
+    /// The host name in lower case, as kubelet names its node.
+    private static var hostName: String? {
+        var name = utsname()
+        guard uname(&name) == 0 else { return nil }
+        return withUnsafeBytes(of: name.nodename) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).lowercased()
+        }
+    }
+}
+
+/// `CIDR,CIDR…` on the command line.
+struct CIDRList: ExpressibleByArgument {
+    let blocks: [CIDR]
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        let blocks = parts.compactMap { CIDR($0) }
+        guard blocks.count == parts.count else { return nil }
+        self.blocks = blocks
+    }
+}
+
+/// The levels of swift-log, on the command line.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+}

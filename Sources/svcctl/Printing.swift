@@ -1,0 +1,45 @@
+internal import Glibc
+internal import NFTables
+
+/// Writes bytes to standard output.
+func printBytes(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+
+/// Writes bytes to a descriptor, all of them or up to a closed pipe.
+func write(_ bytes: [UInt8], to descriptor: Int32) {
+    bytes.withUnsafeBytes { raw in
+        var rest = raw[...]
+        while !rest.isEmpty {
+            let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+/// Writes a JSON value and a line feed to standard output.
+func printJSON(_ value: JSON) {
+    var text: [UInt8] = []
+    value.write(to: &text)
+    text.append(UInt8(ascii: "\n"))
+    printBytes(text)
+}
+
+/// Rows in columns that are as wide as their widest cell.
+func printTable(_ rows: [[String]]) {
+    var widths: [Int] = []
+    for row in rows {
+        for (index, cell) in row.enumerated() {
+            if index == widths.count { widths.append(0) }
+            widths[index] = max(widths[index], cell.count)
+        }
+    }
+    var text = ""
+    for row in rows {
+        let cells = row.enumerated().map { index, cell in
+            index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+        }
+        text += cells.joined(separator: "  ") + "\n"
+    }
+    printBytes(Array(text.utf8))
+}

@@ -45,7 +45,6 @@ public struct Batch: ~Copyable {
 
     deinit { scratch.deallocate() }
 
-
     /// Whether no change has been added.
     public var isEmpty: Bool { buffer.count == sizeOfEmpty }
 
@@ -93,7 +92,8 @@ public struct Batch: ~Copyable {
         header.pointee.nlmsg_len = UInt32(messageHeaderLength)
         build(header)
         let written = Int(header.pointee.nlmsg_len)
-        buffer.appendPadded(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch)[messageHeaderLength..<written]))
+        buffer.appendPadded(
+            UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch)[messageHeaderLength..<written]))
         buffer.closeMessage(start)
     }
 

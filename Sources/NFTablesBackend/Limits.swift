@@ -16,7 +16,8 @@ extension NFTablesBackend {
             limits.append(
                 BackendLimit(
                     isRefused: true,
-                    message: "scheduler \(service.scheduler.rawValue) is not available with --backend nftables, which has: random"
+                    message:
+                        "scheduler \(service.scheduler.rawValue) is not available with --backend nftables, which has: random"
                 ))
         }
         if service.clientIPAffinitySeconds != nil {
@@ -29,7 +30,8 @@ extension NFTablesBackend {
             limits.append(
                 BackendLimit(
                     isRefused: false,
-                    message: "loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses"
+                    message:
+                        "loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses"
                 ))
         }
         return limits

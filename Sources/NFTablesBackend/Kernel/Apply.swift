@@ -10,7 +10,9 @@ extension NFTablesBackend {
     ///
     /// If somebody else changes the ruleset between the observation and the transaction, nothing is done, and both are
     /// tried again.
-    public mutating func apply(_ state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) -> ChangeSummary {
+    public mutating func apply(_ state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError)
+        -> ChangeSummary
+    {
         for _ in 0..<maximumAttempts {
             var changes = Changes(state)
             if changes.isEmpty { return ChangeSummary() }

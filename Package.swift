@@ -65,7 +65,17 @@ let package = Package(
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
+        .testTarget(name: "DataplaneTests", dependencies: ["Dataplane"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
+        .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
+        .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),
+        .testTarget(
+            name: "NFTablesBackendTests",
+            dependencies: [
+                "Dataplane", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel",
+                "ServicePlan",
+            ]),
+        .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
     ]
 )
 

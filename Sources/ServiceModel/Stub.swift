@@ -1,3 +1,0 @@
-extension Definitions {
-    public init(decoding inputs: [DefinitionInput]) throws(InvalidDefinitions) { self.init() }
-}

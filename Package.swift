@@ -64,6 +64,7 @@ let package = Package(
         .target(name: "DataplaneTestKit", dependencies: ["NetAddress"]),
 
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
+        .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
     ]
 )
 

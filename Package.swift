@@ -76,6 +76,7 @@ let package = Package(
                 "ServicePlan",
             ]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
+        .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
     ]
 )
 

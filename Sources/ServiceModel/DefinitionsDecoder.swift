@@ -1,0 +1,80 @@
+extension Definitions {
+    /// Decodes and checks all inputs together: JSON or YAML, native or Kubernetes form, freely mixed.
+    ///
+    /// Every error in every input is reported at once. The result does not depend on the order of services.
+    public init(decoding inputs: [DefinitionInput]) throws(InvalidDefinitions) {
+        var decoder = DefinitionsDecoder(inputs)
+        self = try decoder.decode()
+    }
+}
+
+/// Decodes a set of inputs in four steps: text to trees, trees to services, slices to their services, and the checks
+/// that take all services.
+struct DefinitionsDecoder {
+    let inputs: [DefinitionInput]
+    let findings = FindingCollector()
+    /// Nil for inputs that are neither JSON nor YAML.
+    private(set) var trees: [DocumentTree?] = []
+    var registry = ServiceRegistry()
+    var slices: [SliceReference] = []
+
+    init(_ inputs: [DefinitionInput]) { self.inputs = inputs }
+
+    mutating func decode() throws(InvalidDefinitions) -> Definitions {
+        trees = inputs.indices.map { readTree($0) }
+        var readers = trees.enumerated().map { index, tree in
+            tree.map { ValueReader(tree: $0, input: index, findings: findings) }
+        }
+        for index in readers.indices {
+            guard var reader = readers[index].take() else { continue }
+            for root in reader.tree.roots { decodeDocument(root, &reader) }
+            readers[index] = reader
+        }
+        decodeSlices(&readers)
+        registry.checkClaims(findings, trees)
+        guard findings.errorCount == 0 else {
+            throw InvalidDefinitions(findings: findings.allFindings(inputs: inputs, trees: trees))
+        }
+        return Definitions(
+            services: registry.sortedServices(), skipped: registry.skipped.sorted { $0.name < $1.name },
+            warnings: findings.warningFindings(inputs: inputs, trees: trees))
+    }
+
+    private func readTree(_ index: Int) -> DocumentTree? {
+        do {
+            let tree = try InputReader.read(inputs[index].bytes)
+            for duplicate in tree.duplicateKeys {
+                findings.add(
+                    .init(
+                        severity: .error, input: index, place: .node(duplicate.second),
+                        message: "the key \(tree.string(duplicate.second).quoted) stands twice in this object",
+                        other: NodeReference(input: index, node: duplicate.first)))
+            }
+            return tree
+        } catch {
+            findings.add(.init(severity: .error, input: index, place: .syntax(error.place), message: error.message))
+            return nil
+        }
+    }
+
+    /// A document is a native object with `services`, a Kubernetes object with `kind`, or a list of these.
+    private mutating func decodeDocument(_ node: NodeID, _ reader: inout ValueReader) {
+        if reader.tree.kind(node) == .array {
+            for element in reader.tree.elements(of: node) { decodeDocument(element, &reader) }
+            return
+        }
+        guard reader.isObject(node) else { return }
+        if reader.tree.hasMember("kind", node) || reader.tree.hasMember("apiVersion", node) {
+            decodeKubernetesObject(node, &reader)
+        } else {
+            decodeNativeDocument(node, &reader)
+        }
+    }
+}
+
+extension DocumentTree {
+    /// Whether an object has a member of a name, null or not.
+    func hasMember(_ name: StaticString, _ object: NodeID) -> Bool {
+        members(of: object).contains { text(of: $0.key, is: name) }
+    }
+}

@@ -5,8 +5,8 @@ import Synchronization
 
 /// A server that tells each client who answers, and as whom it sees the client.
 ///
-/// For each TCP connection, and each UDP datagram, it sends one line: `NAME ADDRESS PORT\n`. Clients are connected
-/// when the initializer returns. It stops when the object goes.
+/// For each TCP connection, and each UDP datagram, it sends one line: `NAME ADDRESS PORT\n`. Clients may connect
+/// as soon as the initializer returns. It stops when the object goes.
 public final class EchoServer: Sendable {
     /// What becomes of a TCP connection after the line.
     public enum Mode: Sendable {

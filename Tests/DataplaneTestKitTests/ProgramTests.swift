@@ -32,4 +32,13 @@ import Testing
         let result = try namespace.toolResult(["sh", "-c", "echo one; echo two >>/dev/stdout; echo three"])
         #expect(result.output == "one\ntwo\nthree\n")
     }
+
+    @Test func programsRunOnUntilTheyAreStopped() throws {
+        let command = ["sh", "-c", "trap 'echo bye; exit 4' TERM; echo ready; while :; do sleep 0.01; done"]
+        let program = try RunningProgram(command, in: namespace)
+        while try program.output().output.isEmpty {}
+        let result = try program.stop()
+        #expect(result == ProgramResult(status: 4, output: "ready\nbye\n", errors: ""))
+        #expect(try program.stop() == result)
+    }
 }

@@ -2,12 +2,12 @@ import Dataplane
 import DataplaneTestKit
 import NFTables
 import NFTablesBackend
-import NetAddress
+public import NetAddress
 import ServiceModel
 import ServicePlan
 
 /// Shorthands for tests: text that is known to be an address.
-extension IPAddress: @retroactive ExpressibleByStringLiteral {
+extension IPAddress: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) {
         guard let address = IPAddress(text) else { preconditionFailure("\(text) is no address") }
         self = address

@@ -208,14 +208,14 @@ extension Changes {
     }
 
     private func addRules(_ family: IPFamily, to batch: inout Batch) {
+        let picking = pickingRules.filter { $0.family == family }.sorted()
         for name in ChainName.allCases {
             for (chain, rules, _) in rules where chain.family == family && chain.name == name.rawValue {
                 for rule in rules { batch.add(rule, to: chain) }
             }
-        }
-        for set in pickingRules.sorted() where set.family == family {
-            guard let name = set.role.pickingChain, let rule = set.pickingRule else { continue }
-            batch.add(rule, to: name.chain(family))
+            for set in picking where set.role.pickingChain == name {
+                if let rule = set.pickingRule { batch.add(rule, to: name.chain(family)) }
+            }
         }
     }
 

@@ -1,0 +1,138 @@
+import Dataplane
+import DataplaneTestKit
+import Foundation
+import NFTablesBackend
+import NetAddress
+import ServiceModel
+import ServicePlan
+import Testing
+
+/// What we write, what stock nft writes from the dry run, and what both read back, are the same.
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces))
+struct EquivalenceTests {
+    /// Definitions that between them use every set, chain and rule of the layout.
+    struct Scenario: Sendable, CustomTestStringConvertible {
+        var name: String
+        var desired: Desired
+
+        var testDescription: String { name }
+
+        static let all: [Scenario] = {
+            let blocks = ["10.244.0.0/16", "10.250.0.0/20", "fd00:244::/32", "fd00:250::/50"].compactMap { CIDR($0) }
+            let nodePortBlocks = ["192.0.2.0/24", "192.0.2.7/32", "2001:db8::/61"].compactMap { CIDR($0) }
+            return [
+                Scenario(name: "nothing", desired: Desired(services: [])),
+                Scenario(name: "every kind", desired: Desired(services: everything)),
+                Scenario(
+                    name: "cluster CIDRs and node-port blocks",
+                    desired: Desired(
+                        services: everything,
+                        node: NodeFacts(
+                            nodeName: "node-a", clusterCIDRs: blocks, nodePortAddresses: nodePortBlocks),
+                        masqueradeBit: 31)),
+                Scenario(
+                    name: "masquerade all, node ports nowhere in IPv6",
+                    desired: Desired(
+                        services: everything,
+                        node: NodeFacts(
+                            masqueradeAll: true, nodePortAddresses: ["0.0.0.0/0"].compactMap { CIDR($0) }),
+                        masqueradeBit: 0)),
+            ]
+        }()
+
+        static let everything: [Service] = {
+            var services: [Service] = []
+            for transport in TransportProtocol.allCases {
+                var service = TrafficTests.everyKind(transport)
+                service.name = ServiceName(namespace: "test", name: "cluster-\(transport)")
+                services.append(service)
+                service.name = ServiceName(namespace: "test", name: "local-\(transport)")
+                service.externalTrafficPolicy = .local
+                service.clusterIPs = ["10.96.1.10", "fd00:96::1:10"]
+                service.externalIPs = ["203.0.113.70"]
+                service.loadBalancerIPs = ["2001:db8:ffff::70"]
+                service.ports[0].nodePort = 30081
+                for index in service.endpoints.indices where index % 3 == 0 {
+                    service.endpoints[index].nodeName = "node-a"
+                }
+                services.append(service)
+                service.name = ServiceName(namespace: "test", name: "elsewhere-\(transport)")
+                service.internalTrafficPolicy = .local
+                service.clusterIPs = ["10.96.2.10", "fd00:96::2:10"]
+                service.externalIPs = ["203.0.113.71"]
+                service.loadBalancerIPs = ["2001:db8:ffff::71"]
+                service.ports[0].nodePort = 30082
+                for index in service.endpoints.indices { service.endpoints[index].nodeName = "node-b" }
+                services.append(service)
+                var empty = TrafficTests.everyKind(transport, pods: 0)
+                empty.name = ServiceName(namespace: "test", name: "empty-\(transport)")
+                empty.clusterIPs = ["10.96.3.10", "fd00:96::3:10"]
+                empty.externalIPs = ["203.0.113.72"]
+                empty.loadBalancerIPs = ["2001:db8:ffff::72"]
+                empty.ports[0].nodePort = 30083
+                services.append(empty)
+            }
+            return services
+        }()
+    }
+
+    @Test(arguments: Scenario.all)
+    func dryRunLoadsToWhatApplyMakes(_ scenario: Scenario) throws {
+        let loaded = try NetworkNamespace("loaded")
+        let applied = try NetworkNamespace("applied")
+        try loaded.nft(scenario.desired.script)
+        try scenario.desired.apply(in: applied)
+        let list = ["nft", "-j", "list", "ruleset"]
+        #expect(try loaded.tool(list) == applied.tool(list))
+        #expect(try loaded.tool(["nft", "list", "ruleset"]) == applied.tool(["nft", "list", "ruleset"]))
+        // We find nothing to change in what nft made, nor in what we made.
+        #expect(try scenario.desired.differences(in: loaded) == [])
+        #expect(try scenario.desired.differences(in: applied) == [])
+    }
+
+    /// Stock nft reads its own listing of our tables, byte for byte.
+    @Test(arguments: Scenario.all)
+    func listingReloads(_ scenario: Scenario) throws {
+        let namespace = try NetworkNamespace("listing")
+        try scenario.desired.apply(in: namespace)
+        let listing = try namespace.tool(["nft", "list", "ruleset"])
+        let other = try NetworkNamespace("reloaded")
+        try other.nft(listing)
+        #expect(try other.tool(["nft", "list", "ruleset"]) == listing)
+        #expect(try scenario.desired.differences(in: other) == [])
+    }
+
+    /// `--output json` is what `nft -j list ruleset` prints, handles and nft's own version apart.
+    @Test(arguments: Scenario.all)
+    func dryRunJSONIsWhatNftPrints(_ scenario: Scenario) throws {
+        let namespace = try NetworkNamespace("json")
+        try scenario.desired.apply(in: namespace)
+        let printed = try Self.normalized(namespace.tool(["nft", "-j", "list", "ruleset"]))
+        #expect(try Self.normalized(scenario.desired.json) == printed)
+    }
+
+    private static func normalized(_ json: String) throws -> [String] {
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        let list = try #require(object["nftables"] as? [[String: Any]])
+        return try list.filter { $0["metainfo"] == nil }.map { entry in
+            let cleaned = entry.mapValues { value -> Any in
+                guard var value = value as? [String: Any] else { return value }
+                value["handle"] = nil
+                return value
+            }
+            return String(
+                decoding: try JSONSerialization.data(withJSONObject: cleaned, options: .sortedKeys), as: UTF8.self)
+        }
+    }
+
+    /// The order of services and endpoints does not show.
+    @Test func dryRunDoesNotDependOnOrder() {
+        let services = Scenario.everything
+        let reversed = services.reversed().map { service -> Service in
+            var service = service
+            service.endpoints.reverse()
+            return service
+        }
+        #expect(Desired(services: services).script == Desired(services: Array(reversed)).script)
+    }
+}

@@ -22,15 +22,13 @@ struct DefinitionsDecoder {
 
     mutating func decode() throws(InvalidDefinitions) -> Definitions {
         trees = inputs.indices.map { readTree($0) }
-        var readers = trees.enumerated().map { index, tree in
+        let readers = trees.enumerated().map { index, tree in
             tree.map { ValueReader(tree: $0, input: index, findings: findings) }
         }
-        for index in readers.indices {
-            guard var reader = readers[index].take() else { continue }
-            for root in reader.tree.roots { decodeDocument(root, &reader) }
-            readers[index] = reader
+        for case .some(let reader) in readers {
+            for root in reader.tree.roots { decodeDocument(root, reader) }
         }
-        decodeSlices(&readers)
+        decodeSlices(readers)
         registry.checkClaims(findings, trees)
         guard findings.errorCount == 0 else {
             throw InvalidDefinitions(findings: findings.allFindings(inputs: inputs, trees: trees))
@@ -58,16 +56,16 @@ struct DefinitionsDecoder {
     }
 
     /// A document is a native object with `services`, a Kubernetes object with `kind`, or a list of these.
-    private mutating func decodeDocument(_ node: NodeID, _ reader: inout ValueReader) {
+    private mutating func decodeDocument(_ node: NodeID, _ reader: ValueReader) {
         if reader.tree.kind(node) == .array {
-            for element in reader.tree.elements(of: node) { decodeDocument(element, &reader) }
+            for element in reader.tree.elements(of: node) { decodeDocument(element, reader) }
             return
         }
         guard reader.isObject(node) else { return }
         if reader.tree.hasMember("kind", node) || reader.tree.hasMember("apiVersion", node) {
-            decodeKubernetesObject(node, &reader)
+            decodeKubernetesObject(node, reader)
         } else {
-            decodeNativeDocument(node, &reader)
+            decodeNativeDocument(node, reader)
         }
     }
 }

@@ -79,13 +79,13 @@ import Testing
     @Test func refusesDuplicateKeys() {
         #expect(
             complaints(#"{"services": [], "services": []}"#) == [
-                "a:1:18: error: services: the key \"services\" stands twice in this object (a:1:2)"
+                "a:1:18: error: services: the key \"services\" stands twice in this object; see a:1:2"
             ])
         #expect(complaints(#"{"services": [], "s\u0065rvices": []}"#).count == 1)
         let many = (0..<40).map { "\"k\($0 % 39)\": 1" }.joined(separator: ",\n")
         #expect(
             complaints("{\"kind\": \"List\", \"x\": {\(many)}}") == [
-                "a:40:1: error: x.k0: the key \"k0\" stands twice in this object (a:1:24)"
+                "a:40:1: error: x.k0: the key \"k0\" stands twice in this object; see a:1:24"
             ])
     }
 

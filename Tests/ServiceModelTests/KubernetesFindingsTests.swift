@@ -78,7 +78,7 @@ private func slice(
     @Test func refusesTheSameServiceTwice() {
         #expect(
             complaints(kubernetesService(), kubernetesService()) == [
-                #"b:1:62: error: metadata.name: the service "default/web" is defined twice; the other definition is at (a:1:1)"#
+                #"b:1:62: error: metadata.name: the service "default/web" is defined twice; see a:1:1"#
             ])
         #expect(complaints(kubernetesService(), document(service("web", address: "10.9.9.9"))).count == 1)
     }
@@ -89,9 +89,9 @@ private func slice(
         #expect(
             definitions.warnings.map(\.description) == [
                 "b:1:117: warning: spec.ports[0]: 10.96.0.10 TCP port 80 is claimed by the service \"default/a\" too; "
-                    + "the older of the two keeps it (a:1:1)",
+                    + "the older of the two keeps it; see a:1:1",
                 "c:1:69: warning: services[0].ports[0]: 10.96.0.10 TCP port 80 is claimed by the service "
-                    + "\"default/a\" too; the older of the two keeps it (a:1:1)",
+                    + "\"default/a\" too; the older of the two keeps it; see a:1:1",
             ])
     }
 
@@ -143,6 +143,15 @@ private func slice(
         #expect(service.endpoints.map(\.address.description) == ["10.1.1.1", "10.1.1.2"])
         #expect(service.endpoints.map(\.conditions) == [[.isReady], .ready])
         #expect(service.endpoints.allSatisfy { $0.ports == [EndpointPort(name: "", port: 80)] && $0.zone == nil })
+    }
+
+    @Test func readsMixedLists() throws {
+        let list = #"{"kind": "List", "items": [\#(kubernetesService("b")), {"kind": "List", "items": null}]}"#
+        let array = "[\(document(service("a", address: "10.0.0.1"))), \(list)]\n\(slice("b"))"
+        let definitions = try decode(array, "- kind: List\n  items: []\n- services: []")
+        #expect(definitions.services.map(\.name.name) == ["a", "b"])
+        #expect(definitions.services.map(\.isFromKubernetes) == [false, true])
+        #expect(definitions.warnings.isEmpty)
     }
 
     @Test func ignoresNameSlices() throws {

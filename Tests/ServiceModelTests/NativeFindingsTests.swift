@@ -104,11 +104,11 @@ import Testing
         ),
         (
             #""endpoints": [{"address": "10.1.1.1"}, {"address": "10.1.1.1"}]"#,
-            ".endpoints[1]: the endpoint 10.1.1.1 stands twice with the same ports (a:1:105)"
+            ".endpoints[1]: the endpoint 10.1.1.1 stands twice with the same ports; see a:1:105"
         ),
         (
             #""endpoints": [{"address": "10.1.1.1"}, {"address": "10.1.1.1", "ports": {"": 80}}]"#,
-            ".endpoints[1]: the endpoint 10.1.1.1 stands twice with the same ports (a:1:105)"
+            ".endpoints[1]: the endpoint 10.1.1.1 stands twice with the same ports; see a:1:105"
         ),
     ])
     func inService(members: String, complaint: String) throws {
@@ -139,12 +139,12 @@ import Testing
         (#"{"port": 80, "name": "a"}, {"port": 81}"#, "[1]: a service with more than one port needs a name for each"),
         (
             #"{"port": 80, "name": "a"}, {"port": 81, "name": "a"}"#,
-            #"[1].name: the port name "a" stands twice (a:1:76)"#
+            #"[1].name: the port name "a" stands twice; see a:1:76"#
         ),
-        (#"{"port": 80, "name": "a"}, {"port": 80, "name": "b"}"#, "[1].port: TCP port 80 stands twice (a:1:76)"),
+        (#"{"port": 80, "name": "a"}, {"port": 80, "name": "b"}"#, "[1].port: TCP port 80 stands twice; see a:1:76"),
         (
             #"{"port": 80, "name": "a", "nodePort": 3}, {"port": 81, "name": "b", "nodePort": 3}"#,
-            "[1].nodePort: TCP node port 3 stands twice (a:1:76)"
+            "[1].nodePort: TCP node port 3 stands twice; see a:1:76"
         ),
     ])
     func inPorts(ports: String, complaint: String) throws {
@@ -214,10 +214,10 @@ import Testing
                     + #""nodePort": 30000}], "healthCheckNodePort": 30000}"#)
         #expect(
             complaints(first, second) == [
-                #"b:2:24: error: services[0].name: the service "a/a" is defined twice; the other definition is at (a:1:15)"#,
-                #"b:2:141: error: services[1].ports[0]: 192.0.2.1 TCP port 80 is claimed by the service "a/a" too (a:1:15)"#,
-                #"b:2:176: error: services[2]: health check node port 30000 is claimed by the service "a/b" too (b:2:85)"#,
-                #"b:2:264: error: services[2].ports[0]: TCP node port 30000 is claimed by the service "a/b" too (b:2:85)"#,
+                #"b:2:24: error: services[0].name: the service "a/a" is defined twice; see a:1:15"#,
+                #"b:2:141: error: services[1].ports[0]: 192.0.2.1 TCP port 80 is claimed by the service "a/a" too; see a:1:15"#,
+                #"b:2:176: error: services[2]: health check node port 30000 is claimed by the service "a/b" too; see b:2:85"#,
+                #"b:2:264: error: services[2].ports[0]: TCP node port 30000 is claimed by the service "a/b" too; see b:2:85"#,
             ])
     }
 

@@ -2,11 +2,10 @@ import NetAddress
 
 extension DefinitionsDecoder {
     /// Gives the endpoints of all slices to their services.
-    mutating func decodeSlices(_ readers: inout [ValueReader?]) {
+    mutating func decodeSlices(_ readers: [ValueReader?]) {
         var touched: Set<Int> = []
         for slice in slices {
-            guard var reader = readers[slice.object.input].take() else { continue }
-            defer { readers[slice.object.input] = reader }
+            guard let reader = readers[slice.object.input] else { continue }
             switch registry.state(of: slice.service) {
             case .decoded(let index):
                 guard registry.services[index].isFromKubernetes else {
@@ -29,7 +28,7 @@ extension DefinitionsDecoder {
 
 extension ValueReader {
     /// Appends the endpoints of one EndpointSlice.
-    fileprivate mutating func readSlice(_ node: NodeID, into endpoints: inout [Endpoint]) {
+    fileprivate func readSlice(_ node: NodeID, into endpoints: inout [Endpoint]) {
         let fields = fields(of: node, KubernetesObjectField.table)
         guard let type = fields[.addressType] else { return fail(node, "an EndpointSlice needs an addressType") }
         guard let family = sliceFamily(type) else { return }
@@ -57,9 +56,10 @@ extension ValueReader {
     }
 
     /// Ports without a name or a number are ignored (semantics 10); an empty name belongs to an unnamed service port.
-    private mutating func slicePorts(_ list: NodeID) -> [EndpointPort] {
+    private func slicePorts(_ list: NodeID) -> [EndpointPort] {
         guard isList(list) else { return [] }
         var ports: [EndpointPort] = []
+        var seen: Set<EndpointPort> = []
         for element in tree.elements(of: list) where isObject(element) {
             var name: String?
             var transport = TransportProtocol.tcp
@@ -74,12 +74,12 @@ extension ValueReader {
             }
             guard let name, let number, number > 0 else { continue }
             let port = EndpointPort(name: name, transport: transport, port: UInt16(truncatingIfNeeded: number))
-            if !ports.contains(port) { ports.append(port) }
+            if seen.insert(port).inserted { ports.append(port) }
         }
         return ports
     }
 
-    private mutating func sliceEndpoint(_ node: NodeID, _ family: IPFamily) -> Endpoint? {
+    private func sliceEndpoint(_ node: NodeID, _ family: IPFamily) -> Endpoint? {
         var endpoint = Endpoint(address: IPAddress(ipv4: 0))
         endpoint.inheritsTargetPorts = false
         var address: IPAddress?

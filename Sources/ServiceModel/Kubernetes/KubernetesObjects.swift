@@ -16,7 +16,7 @@ struct KubernetesMetadata {
 
 extension DefinitionsDecoder {
     /// Decodes a Service, an EndpointSlice, or a list of them. `itemKind` is what an item of a typed list is.
-    mutating func decodeKubernetesObject(_ node: NodeID, _ reader: inout ValueReader, itemKind: String? = nil) {
+    mutating func decodeKubernetesObject(_ node: NodeID, _ reader: ValueReader, itemKind: String? = nil) {
         guard reader.isObject(node) else { return }
         let fields = reader.fields(of: node, KubernetesObjectField.table)
         var kind = itemKind
@@ -32,17 +32,17 @@ extension DefinitionsDecoder {
         }
         switch (kind, version) {
         case ("Service", "v1"), ("Service", nil):
-            decodeKubernetesService(node, fields, &reader)
+            decodeKubernetesService(node, fields, reader)
         case ("EndpointSlice", "discovery.k8s.io/v1"), ("EndpointSlice", nil):
-            noteSlice(node, fields, &reader)
+            noteSlice(node, fields, reader)
         case ("EndpointSlice", "discovery.k8s.io/v1beta1"):
             reader.fail(fields[.apiVersion] ?? node, "discovery.k8s.io/v1beta1 has other fields; convert it to v1")
         case ("List", "v1"), ("List", nil):
-            decodeItems(fields, &reader, itemKind: nil)
+            decodeItems(fields, reader, itemKind: nil)
         case ("ServiceList", "v1"), ("ServiceList", nil):
-            decodeItems(fields, &reader, itemKind: "Service")
+            decodeItems(fields, reader, itemKind: "Service")
         case ("EndpointSliceList", "discovery.k8s.io/v1"), ("EndpointSliceList", nil):
-            decodeItems(fields, &reader, itemKind: "EndpointSlice")
+            decodeItems(fields, reader, itemKind: "EndpointSlice")
         default:
             let group = version.map { " of \($0.quoted)" } ?? ""
             reader.warn(
@@ -51,14 +51,14 @@ extension DefinitionsDecoder {
     }
 
     private mutating func decodeItems(
-        _ fields: FieldNodes<KubernetesObjectField>, _ reader: inout ValueReader, itemKind: String?
+        _ fields: FieldNodes<KubernetesObjectField>, _ reader: ValueReader, itemKind: String?
     ) {
         guard let items = fields[.items], reader.isList(items) else { return }
-        for item in reader.tree.elements(of: items) { decodeKubernetesObject(item, &reader, itemKind: itemKind) }
+        for item in reader.tree.elements(of: items) { decodeKubernetesObject(item, reader, itemKind: itemKind) }
     }
 
     private mutating func noteSlice(
-        _ node: NodeID, _ fields: FieldNodes<KubernetesObjectField>, _ reader: inout ValueReader
+        _ node: NodeID, _ fields: FieldNodes<KubernetesObjectField>, _ reader: ValueReader
     ) {
         guard let metadata = fields[.metadata] else { return reader.fail(node, "an EndpointSlice needs metadata") }
         let parts = reader.fields(of: metadata, MetadataField.table)
@@ -78,7 +78,7 @@ extension DefinitionsDecoder {
 
 extension ValueReader {
     /// Name, namespace and what else matters; nil, with findings, if they are not valid.
-    mutating func metadata(_ node: NodeID?, of object: NodeID) -> KubernetesMetadata? {
+    func metadata(_ node: NodeID?, of object: NodeID) -> KubernetesMetadata? {
         guard let node else {
             fail(object, "the object needs metadata")
             return nil
@@ -96,7 +96,7 @@ extension ValueReader {
             creationTimestamp: fields[.creationTimestamp].flatMap { timestamp($0) })
     }
 
-    mutating func namespace(_ node: NodeID?) -> String? {
+    func namespace(_ node: NodeID?) -> String? {
         guard let node, !tree.text(of: node, is: "") else { return "default" }
         return label(node, what: "namespace")
     }

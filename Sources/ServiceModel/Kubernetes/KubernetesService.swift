@@ -2,7 +2,7 @@ import NetAddress
 
 extension DefinitionsDecoder {
     mutating func decodeKubernetesService(
-        _ node: NodeID, _ fields: FieldNodes<KubernetesObjectField>, _ reader: inout ValueReader
+        _ node: NodeID, _ fields: FieldNodes<KubernetesObjectField>, _ reader: ValueReader
     ) {
         let errors = findings.errorCount
         guard let metadata = reader.metadata(fields[.metadata], of: node) else { return }
@@ -42,7 +42,7 @@ extension ValueReader {
         return isNone ? .headless : nil
     }
 
-    fileprivate mutating func readSpec(
+    fileprivate func readSpec(
         _ spec: FieldNodes<ServiceSpecField>, _ node: NodeID, into service: inout Service
     ) {
         if let list = spec[.clusterIPs], tree[list].length > 0 || tree.kind(list) != .array {
@@ -98,10 +98,11 @@ extension ValueReader {
             let ingress = tree.member("ingress", of: balancer), isList(ingress)
         else { return [] }
         var addresses: [IPAddress] = []
+        var seen: Set<IPAddress> = []
         for entry in tree.elements(of: ingress) where isObject(entry) {
             if let mode = tree.member("ipMode", of: entry), tree.text(of: mode, is: "Proxy") { continue }
             guard let ip = tree.member("ip", of: entry), !tree.text(of: ip, is: "") else { continue }
-            guard let address = address(ip, for: .service), !addresses.contains(address) else { continue }
+            guard let address = address(ip, for: .service), seen.insert(address).inserted else { continue }
             addresses.append(address)
         }
         return addresses

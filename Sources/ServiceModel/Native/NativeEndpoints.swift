@@ -2,7 +2,7 @@ import NetAddress
 
 extension ValueReader {
     /// The endpoints of a native service, in order. Ports are checked against the service's, if these are known.
-    mutating func nativeEndpoints(_ list: NodeID, ports: [PlacedPort]?) -> [Endpoint] {
+    func nativeEndpoints(_ list: NodeID, ports: [PlacedPort]?) -> [Endpoint] {
         guard isList(list) else { return [] }
         let errors = findings.errorCount
         let servicePorts = ports?.map(\.port)
@@ -21,7 +21,7 @@ extension ValueReader {
         return endpoints
     }
 
-    private mutating func nativeEndpoint(
+    private func nativeEndpoint(
         _ node: NodeID, _ servicePorts: [ServicePort]?, needsPorts: Bool
     ) -> Endpoint? {
         let errors = findings.errorCount
@@ -54,7 +54,7 @@ extension ValueReader {
     }
 
     /// `{"http": 9090}`: the keys are names of service ports, or the names these give as target ports.
-    private mutating func nativeEndpointPorts(
+    private func nativeEndpointPorts(
         _ node: NodeID, _ servicePorts: [ServicePort]?, endpoint: NodeID
     ) -> [EndpointPort] {
         guard isObject(node) else { return [] }

@@ -2,7 +2,7 @@ import NetAddress
 
 extension ValueReader {
     /// The ports of a native service; those with errors are left out.
-    mutating func nativePorts(_ list: NodeID) -> [PlacedPort] {
+    func nativePorts(_ list: NodeID) -> [PlacedPort] {
         guard isList(list) else { return [] }
         var ports: [PlacedPort] = []
         for element in tree.elements(of: list) where isObject(element) {
@@ -12,7 +12,7 @@ extension ValueReader {
         return ports
     }
 
-    private mutating func nativePort(_ node: NodeID) -> PlacedPort? {
+    private func nativePort(_ node: NodeID) -> PlacedPort? {
         let errors = findings.errorCount
         var placed = PlacedPort(
             port: ServicePort(name: "", port: 1), node: node, portNode: node, nodePortNode: node, nameNode: node)

@@ -2,14 +2,14 @@ import NetAddress
 
 extension DefinitionsDecoder {
     /// Decodes `{"services": […]}`.
-    mutating func decodeNativeDocument(_ document: NodeID, _ reader: inout ValueReader) {
+    mutating func decodeNativeDocument(_ document: NodeID, _ reader: ValueReader) {
         guard reader.tree.hasMember("services", document) else {
             return refuseUnknownDocument(document, reader)
         }
         for (key, value) in reader.tree.members(of: document) {
             guard reader.field(key, of: NativeDocumentField.table) != nil, !reader.isNull(value) else { continue }
             guard reader.isList(value) else { continue }
-            for service in reader.tree.elements(of: value) { decodeNativeService(service, &reader) }
+            for service in reader.tree.elements(of: value) { decodeNativeService(service, reader) }
         }
     }
 
@@ -22,7 +22,7 @@ extension DefinitionsDecoder {
         reader.fail(document, "expected definitions (\"services\") or a Kubernetes object (\"kind\"), found neither")
     }
 
-    private mutating func decodeNativeService(_ node: NodeID, _ reader: inout ValueReader) {
+    private mutating func decodeNativeService(_ node: NodeID, _ reader: ValueReader) {
         guard reader.isObject(node) else { return }
         let errors = findings.errorCount
         let fields = reader.nativeServiceNodes(node)
@@ -68,7 +68,7 @@ extension ValueReader {
         return nodes
     }
 
-    fileprivate mutating func nativeService(
+    fileprivate func nativeService(
         _ name: ServiceName, _ node: NodeID, _ nodes: NativeServiceNodes
     ) -> Service {
         let errors = findings.errorCount

@@ -79,7 +79,7 @@ final class FindingCollector {
         let placed = notes.map { note in
             var message = note.message
             if let other = note.other {
-                message += " (\(places.place(input: other.input, .node(other.node), withPath: false).position))"
+                message += "; see \(places.place(input: other.input, .node(other.node), withPath: false).position)"
             }
             let place = places.place(input: note.input, note.place, withPath: true)
             return (note.input, Finding(severity: note.severity, place: place, message: message))

@@ -44,7 +44,7 @@ extension ValueReader {
     }
 
     /// A number, or the name of a port that each endpoint resolves for itself.
-    mutating func targetPort(_ node: NodeID) -> TargetPort? {
+    func targetPort(_ node: NodeID) -> TargetPort? {
         guard tree.kind(node) == .string else { return port(node).map(TargetPort.number) }
         let isNumber = tree.withText(of: node) { !$0.isEmpty && $0.allSatisfy(NameSyntax.isDigit) }
         if isNumber {

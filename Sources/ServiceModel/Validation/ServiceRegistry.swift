@@ -23,14 +23,14 @@ struct ServiceRegistry {
     private(set) var skipped: [SkippedService] = []
     private var known: [ServiceName: (state: State, definition: NodeReference)] = [:]
 
-    /// Adds a definition; false, with a finding, if its name is taken.
+    /// Adds a definition, or notes that its name is taken.
     mutating func add(
         _ name: ServiceName, _ decoded: Decoded, from reader: ValueReader, nameNode: NodeID, definition: NodeID
     ) {
         let reference = NodeReference(input: reader.input, node: definition)
         if let first = known[name] {
             reader.fail(
-                nameNode, "the service \"\(name)\" is defined twice; the other definition is at",
+                nameNode, "the service \"\(name)\" is defined twice",
                 other: first.definition)
             return
         }

@@ -1,10 +1,10 @@
 /// One `String` for each text that comes again and again: node names, zones, port names. Texts of up to 15 bytes need
-/// no memory of their own and are not kept.
-struct StringTable {
+/// no memory of their own and are not kept. A class, so that whoever reads need not be mutable for it.
+final class StringTable {
     private var slots: [String?] = Array(repeating: nil, count: 64)
     private var count = 0
 
-    mutating func string(_ text: UnsafeBufferPointer<UInt8>) -> String {
+    func string(_ text: UnsafeBufferPointer<UInt8>) -> String {
         if text.count <= 15 { return String(decoding: text, as: UTF8.self) }
         var slot = Self.hash(text) & (slots.count - 1)
         while let known = slots[slot] {
@@ -18,7 +18,7 @@ struct StringTable {
         return string
     }
 
-    private mutating func grow() {
+    private func grow() {
         let old = slots
         slots = Array(repeating: nil, count: old.count * 2)
         for case .some(var string) in old {

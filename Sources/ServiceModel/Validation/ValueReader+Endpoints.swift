@@ -21,7 +21,7 @@ extension ValueReader {
     }
 
     /// `{"forZones": [{"name": "z1"}], "forNodes": [{"name": "node-a"}]}`
-    mutating func readHints(_ node: NodeID, into endpoint: inout Endpoint, isLenient: Bool) {
+    func readHints(_ node: NodeID, into endpoint: inout Endpoint, isLenient: Bool) {
         guard isObject(node) else { return }
         for (key, value) in tree.members(of: node) {
             guard let field = field(key, of: HintField.table, isLenient: isLenient), !isNull(value) else { continue }

@@ -4,24 +4,24 @@ extension ValueReader {
     static let labelRule = "at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
 
     /// A DNS label (RFC 1123).
-    mutating func label(_ node: NodeID, what: String) -> String? {
+    func label(_ node: NodeID, what: String) -> String? {
         name(node, what: what, rule: "a DNS label (\(Self.labelRule))", isValid: NameSyntax.isLabel)
     }
 
     /// The name of a node: a DNS subdomain (RFC 1123).
-    mutating func nodeName(_ node: NodeID) -> String? {
+    func nodeName(_ node: NodeID) -> String? {
         name(node, what: "node name", rule: "a DNS name (a-z, 0-9, '-' and '.')", isValid: NameSyntax.isSubdomain)
     }
 
     /// The name of a zone: the value of a Kubernetes label.
-    mutating func zone(_ node: NodeID) -> String? {
+    func zone(_ node: NodeID) -> String? {
         name(
             node, what: "zone",
             rule: "at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
             isValid: NameSyntax.isLabelValue)
     }
 
-    private mutating func name(
+    private func name(
         _ node: NodeID, what: String, rule: @autoclosure () -> String, isValid: (UnsafeBufferPointer<UInt8>) -> Bool
     ) -> String? {
         guard isString(node) else { return nil }

@@ -6,7 +6,7 @@ struct ValueReader {
     /// The index of the input.
     let input: Int
     let findings: FindingCollector
-    var strings = StringTable()
+    let strings = StringTable()
 
     init(tree: DocumentTree, input: Int, findings: FindingCollector) {
         self.tree = tree

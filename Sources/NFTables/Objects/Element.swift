@@ -6,7 +6,7 @@ public import NetAddress
 /// The words hold the bytes in network order, so that comparing words compares bytes; unused bytes are zero.
 public struct ElementKey: Hashable, Sendable {
     public private(set) var length: UInt8 = 0
-    private var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    fileprivate var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
 
     /// The longest key: two IPv6 addresses, a protocol and a port.
     public static let maximumLength = 40
@@ -85,6 +85,19 @@ extension ElementKey: Comparable {
         if a.3 != b.3 { return a.3.bigEndian < b.3.bigEndian }
         if a.4 != b.4 { return a.4.bigEndian < b.4.bigEndian }
         return left.length < right.length
+    }
+}
+
+extension ElementKey {
+    /// Whether stock nft lists this key of a concatenation before another one: it compares concatenations as numbers
+    /// in host byte order, so that the last part counts most.
+    func isListedBefore(_ other: ElementKey) -> Bool {
+        let (a, b) = (words, other.words)
+        if a.4 != b.4 { return a.4.littleEndian < b.4.littleEndian }
+        if a.3 != b.3 { return a.3.littleEndian < b.3.littleEndian }
+        if a.2 != b.2 { return a.2.littleEndian < b.2.littleEndian }
+        if a.1 != b.1 { return a.1.littleEndian < b.1.littleEndian }
+        return a.0.littleEndian < b.0.littleEndian
     }
 }
 

@@ -108,7 +108,8 @@ extension Ruleset {
             members.append(.init("map", .string(data.map(\.dataTypeName).joined(separator: " . "))))
         }
         if !elements.isEmpty {
-            members.append(.init("elem", .array(elements.map { set.json(of: $0.0, $0.1) })))
+            let listed = set.key.count == 1 ? elements : elements.sorted { $0.0.isListedBefore($1.0) }
+            members.append(.init("elem", .array(listed.map { set.json(of: $0.0, $0.1) })))
         }
         if set.countsPackets { members.append(.init("stmt", [["counter": nil]])) }
         append(.object([.init(set.kind, .object(members))]), to: &text)

@@ -36,8 +36,7 @@ extension Statement {
                 isLocal ? "==" : "!=", ["fib": ["result": "type", "flags": [.string(direction.name)]]], "local")
         case .connectionIsNew: Self.match("in", ["ct": ["key": "state"]], "new")
         case .connectionIsRedirected: Self.match("in", ["ct": ["key": "status"]], "dnat")
-        case .markIsSet(let bit):
-            Self.match("==", ["&": [["meta": ["key": "mark"]], .number(Int(bit))]], .number(Int(bit)))
+        case .markIsSet(let bit): Self.markIsSet(bit)
         case .setMark(let bit): Self.mangleMark("|", bit)
         case .flipMark(let bit): Self.mangleMark("^", bit)
         case .redirect(let family, let fields, let map):
@@ -55,6 +54,13 @@ extension Statement {
 
     private static func match(_ op: String, _ left: JSON, _ right: JSON) -> JSON {
         ["match": ["op": .string(op), "left": left, "right": right]]
+    }
+
+    /// nft takes a mask of leading ones for a prefix, also where there is a single one.
+    private static func markIsSet(_ bit: UInt32) -> JSON {
+        let mark: JSON = ["meta": ["key": "mark"]]
+        if bit == 1 << 31 { return match("==", mark, ["prefix": ["addr": .number(Int(bit)), "len": 1]]) }
+        return match("==", ["&": [mark, .number(Int(bit))]], .number(Int(bit)))
     }
 
     private static func mangleMark(_ op: String, _ bit: UInt32) -> JSON {

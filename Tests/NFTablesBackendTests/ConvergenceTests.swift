@@ -233,6 +233,27 @@ struct ConvergenceTests {
         #expect(try Desired(services: [Self.web, Self.other]).differences(in: namespace) == [])
     }
 
+    /// A long-lived backend changes services back and forth without looking anew; rules that return have other handles.
+    @Test func longLivedBackendKeepsTrackOfRules() throws {
+        let namespace = try NetworkNamespace("handles")
+        let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
+        try namespace.run {
+            var state = Desired(services: [Self.web]).tracker()
+            var backend = NFTablesBackend(options: Desired(services: []).options)
+            let other = backend.fragment(for: planner.plan(Self.other))
+            try backend.observe(into: &state)
+            _ = try backend.apply(&state)
+            for round in 0..<3 {
+                state.want(other)
+                _ = try backend.apply(&state)
+                #expect(try Desired(services: [Self.web, Self.other]).differences(in: namespace) == [], "\(round)")
+                state.unwant(other)
+                _ = try backend.apply(&state)
+                #expect(try Desired(services: [Self.web]).differences(in: namespace) == [], "\(round)")
+            }
+        }
+    }
+
     /// A refused transaction leaves everything as it was, and says which object was refused and why.
     @Test func aRefusedTransactionChangesNothing() throws {
         let namespace = try NetworkNamespace("refused")

@@ -20,6 +20,7 @@ extension NFTablesBackend {
                 try prepare(&changes, state)
                 try commit(batch(for: changes))
                 state.settle()
+                kernel.forgetHandles(of: changes.obsoletePickingRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
                 return changes.summary

@@ -15,7 +15,11 @@ extension NFTablesBackend {
     {
         for _ in 0..<maximumAttempts {
             var changes = Changes(state)
-            if changes.isEmpty { return ChangeSummary() }
+            if changes.isEmpty {
+                // From here on a change costs only what it touches.
+                state.settle()
+                return ChangeSummary()
+            }
             do {
                 try prepare(&changes, state)
                 try commit(batch(for: changes))

@@ -233,6 +233,20 @@ struct ConvergenceTests {
         #expect(try Desired(services: [Self.web, Self.other]).differences(in: namespace) == [])
     }
 
+    /// A cluster whose nodes have a block each.
+    @Test func manyBlocksOfPodAddresses() throws {
+        let namespace = try NetworkNamespace("blocks")
+        var desired = Desired(services: [Self.web, Self.other])
+        desired.node.clusterCIDRs = (0..<300).flatMap { number in
+            [
+                CIDR(IPAddress(ipv4: 0x0af4_0000 + number << 8), prefixLength: 24),
+                CIDR(IPAddress(ipv6: 0xfd00_0000_0000_0000 + UInt64(number), 0), prefixLength: 64),
+            ].compactMap { $0 }
+        }
+        try desired.apply(in: namespace)
+        #expect(try desired.differences(in: namespace) == [])
+    }
+
     /// A long-lived backend changes services back and forth without looking anew; rules that return have other handles.
     @Test func longLivedBackendKeepsTrackOfRules() throws {
         let namespace = try NetworkNamespace("handles")

@@ -3,12 +3,12 @@ internal import ServiceModel
 
 /// Which endpoints of a service take new connections in one family (semantics 10-12, 14, 16).
 struct EndpointSelection {
-    /// Endpoints of the family, with the two facts that choosing among them needs.
+    /// Endpoints of the family that take connections at all, with the two facts that choosing among them needs.
     private var candidates: [(endpoint: Endpoint, isReady: Bool, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
         candidates.reserveCapacity(service.endpoints.count)
-        for endpoint in service.endpoints where endpoint.address.family == family {
+        for endpoint in service.endpoints where endpoint.address.family == family && endpoint.weight > 0 {
             let isLocal = node.nodeName != nil && endpoint.nodeName == node.nodeName
             candidates.append((endpoint, Self.isReady(endpoint, of: service), isLocal))
         }
@@ -25,7 +25,8 @@ struct EndpointSelection {
     }
 
     /// The two sets for one port: all of the cluster's endpoints and this node's, each with its own fallback to those
-    /// that are terminating but still serve (semantics 11 and 12).
+    /// that are terminating but still serve (semantics 11 and 12). An endpoint that a weight of 0 drains is in
+    /// neither, so that there is never a local one without one in the cluster.
     func targets(for port: ServicePort) -> PortTargets {
         var ready = Choice()
         var terminating = Choice()
@@ -58,7 +59,7 @@ struct EndpointSelection {
     }
 
     /// In order of address and port, so that the order of definitions does not matter; each once, so that an endpoint
-    /// that two slices hold gets no double share (semantics 16); without those that a weight of 0 drains.
+    /// that two slices hold gets no double share (semantics 16).
     private static func distinct(_ targets: [Target]) -> [Target] {
         let sorted = targets.sorted()
         var result: [Target] = []
@@ -71,7 +72,6 @@ struct EndpointSelection {
                 result.append(target)
             }
         }
-        result.removeAll { $0.weight == 0 }
         return result
     }
 }

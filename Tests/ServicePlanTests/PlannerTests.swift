@@ -162,6 +162,22 @@ import Testing
         #expect(Self.plan(all).frontends.allSatisfy { $0.treatment == .reject })
     }
 
+    /// Where the only ready endpoints are drained, the terminating ones stand in for all of them, not for this node alone.
+    @Test func drainedEndpointsDoNotHoldBackTheFallback() {
+        let service = Self.service { service in
+            service.externalTrafficPolicy = .local
+            service.externalIPs = [Self.ip("203.0.113.1")]
+            service.endpoints = [
+                Self.endpoint("10.244.1.1", node: "there"),
+                Self.endpoint("10.244.2.1", node: "here", [.isServing, .isTerminating]),
+            ]
+            service.endpoints[0].weight = 0
+        }
+        let frontend = Self.plan(service).frontends.first { $0.address == .externalIP(Self.ip("203.0.113.1")) }
+        #expect(Self.targets(frontend?.treatment) == ["10.244.2.1:8080"])
+        #expect(Self.targets(frontend?.nodeTreatment) == ["10.244.2.1:8080"])
+    }
+
     /// Semantics 8: the older service wins, whatever the order.
     @Test func theOlderClaimWins() {
         let old = Self.service {

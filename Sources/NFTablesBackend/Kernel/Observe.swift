@@ -16,8 +16,11 @@ extension NFTablesBackend {
                 guard error.isStale else { throw error.backendError }
             }
         }
-        throw BackendError(
-            .refused, "the ruleset keeps changing while it is read; is another program rewriting it all the time?")
+        throw BackendError(.refused, Self.restless)
+    }
+
+    static var restless: String {
+        "the ruleset keeps changing while it is read; is another program rewriting it all the time?"
     }
 
     /// One pass. False if the ruleset changed meanwhile, or if a list was visibly wrong: the kernel may repeat and

@@ -104,6 +104,12 @@ struct ConvergenceTests {
                 command: ["add", "element", "ip", "svcctl", "cluster_ips", "{ 10.96.9.9 }"],
                 isSeenAs: "element ip svcctl cluster_ips { 10.96.9.9 }"),
             Vandalism(
+                command: ["add", "element", "ip", "svcctl", "cluster_ips", "{ * }"],
+                isSeenAs: "element ip svcctl cluster_ips { * }"),
+            Vandalism(
+                command: ["add", "element", "ip", "svcctl", "endpoints_2", "{ * : 10.9.9.9 . 1 }"],
+                isSeenAs: "element ip svcctl endpoints_2 { * : 10.9.9.9 . 1 }"),
+            Vandalism(
                 command: ["add", "rule", "ip", "svcctl", "services", "tcp", "dport", "22", "drop"],
                 isSeenAs: "rule ip svcctl services [ meta load l4proto"),
             Vandalism(

@@ -39,6 +39,7 @@ extension SetDefinition {
     }
 
     private func write(_ element: ElementKey, to text: inout [UInt8]) {
+        if element == .catchAll { return text.append(UInt8(ascii: "*")) }
         element.withBytes { bytes in
             var offset = 0
             for field in key {

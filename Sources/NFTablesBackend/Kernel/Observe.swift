@@ -101,7 +101,8 @@ extension NFTablesBackend {
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in
-                    count += 1
+                    // The kernel does not count the catch-all element.
+                    if element.key != .catchAll { count += 1 }
                     if !state.observe(.element(id, element.key), .element(element.value)) { isSound = false }
                 }
             }

@@ -60,6 +60,14 @@ let package = Package(
                 "ServiceSource", argumentParser, logging,
             ]),
 
+        // Measures the parts of the way in one process; hack/bench runs it.
+        .executableTarget(
+            name: "svcctl-bench",
+            dependencies: [
+                "Dataplane", "NFTables", "NFTablesBackend", "ServiceModel", "ServicePlan", "ServiceSource",
+                argumentParser,
+            ]),
+
         // Used by tests only.
         .systemLibrary(name: "CNamespaces"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),

@@ -18,7 +18,7 @@ extension NFTablesBackend {
             if changes.isEmpty { return ChangeSummary() }
             do {
                 try prepare(&changes, state)
-                try commit(batch(for: changes))
+                try commit(batch(for: changes, generation: kernel.generation))
                 state.settle()
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
@@ -32,9 +32,10 @@ extension NFTablesBackend {
             .refused, "the ruleset keeps changing under our hands; is another program rewriting it all the time?")
     }
 
-    /// The transaction that `apply` would send, as bytes: for measuring what the kernel alone needs for it.
+    /// The changes that `apply` would send, as bytes and for any generation of the ruleset: for measuring what the
+    /// kernel alone needs for them.
     public func transaction(for state: borrowing DeltaTracker<ObjectKey, ObjectValue>) -> [UInt8] {
-        batch(for: Changes(state)).finished()
+        batch(for: Changes(state), generation: nil).finished()
     }
 
     private mutating func prepare(
@@ -56,8 +57,8 @@ extension NFTablesBackend {
         }
     }
 
-    private func batch(for changes: Changes) -> Batch {
-        var batch = Batch(generation: kernel.generation, capacity: 4096 + changes.elementCount * 56)
+    private func batch(for changes: Changes, generation: UInt32?) -> Batch {
+        var batch = Batch(generation: generation, capacity: 4096 + changes.elementCount * 56)
         for family in IPFamily.allCases {
             if changes.familiesToRebuild.contains(family) { batch.delete(Layout.table(family)) }
             changes.write(family, kernel, to: &batch)

@@ -1,0 +1,24 @@
+public import ServiceModel
+
+/// The plans of all services of one set of definitions, with disputes settled.
+public struct ServicePlans: Sendable {
+    /// In the order in which frontends were claimed: oldest service first.
+    public private(set) var services: [PlannedService] = []
+    /// Frontends that a service does not get, because an older one has them.
+    public private(set) var conflicts: [FrontendClaims.Conflict] = []
+    /// How many frontends all services have together.
+    public private(set) var frontendCount = 0
+
+    /// Plans every service for a node.
+    public init(_ services: [Service], node: NodeFacts) {
+        let planner = ServicePlanner(node: node)
+        var claims = FrontendClaims()
+        self.services.reserveCapacity(services.count)
+        for service in services.sorted(by: FrontendClaims.precedes) {
+            var planned = planner.plan(service)
+            conflicts += claims.admit(&planned)
+            frontendCount += planned.frontends.count
+            self.services.append(planned)
+        }
+    }
+}

@@ -26,7 +26,7 @@ extension NFTablesBackend {
     }
 
     public func fragment(for service: PlannedService) -> Fragment<ObjectKey, ObjectValue> {
-        var lowering = ServiceLowering(service)
+        var lowering = ServiceLowering(service, slotObjects)
         for frontend in service.frontends { lowering.add(frontend) }
         return lowering.fragment
     }
@@ -39,7 +39,10 @@ private struct ServiceLowering {
     /// Target lists whose hairpin elements are there already: frontends of one port share theirs.
     private var hairpinsDone: [([Target], TransportProtocol)] = []
 
-    init(_ service: PlannedService) {
+    private let slotObjects: SlotObjects
+
+    init(_ service: PlannedService, _ slotObjects: SlotObjects) {
+        self.slotObjects = slotObjects
         serviceName = service.name.description
         let targets = service.frontends.reduce(0) { $0 + $1.treatment.targets.count }
         fragment.objects.reserveCapacity(targets * 2 + service.frontends.count * 4)
@@ -63,7 +66,7 @@ private struct ServiceLowering {
         if case .clusterIP(let address) = frontend.address {
             var key = ElementKey()
             key.append(address)
-            append(SetID(address.family, .clusterIPs), key, ElementValue())
+            append(SetID(address.family, .clusterIPs), key, .member)
         }
     }
 
@@ -92,7 +95,7 @@ private struct ServiceLowering {
     }
 
     private mutating func append(_ set: SetID, _ key: ElementKey, _ value: ElementValue) {
-        fragment.objects.append((.element(set, key), .element(value)))
+        fragment.objects.append((.element(key, set), .element(value)))
     }
 
     private mutating func member(_ frontend: Frontend, _ role: SetID.Role, _ comment: String) {
@@ -102,13 +105,12 @@ private struct ServiceLowering {
     private mutating func balance(_ frontend: Frontend, _ targets: [Target], _ role: SetID.Role) {
         let slots = SlotTable.slots(targets)
         let set = SetID(frontend.address.family, role, slots: slots.count)
-        fragment.objects.append((.set(set.family, set.name), .set(set.definition)))
-        if let rule = set.pickingRule { fragment.objects.append((.pickingRule(set), .rules([rule]))) }
+        fragment.objects += slotObjects.objects(for: set)
         let frontendKey = key(frontend)
         for (slot, target) in slots.enumerated() {
             var key = frontendKey
             key.append(slot: UInt32(truncatingIfNeeded: slot))
-            append(set, key, ElementValue(endpoint: SocketAddress(target.address, target.port)))
+            append(set, key, .endpoint(SocketAddress(target.address, target.port)))
         }
         hairpins(targets, frontend)
     }
@@ -124,7 +126,7 @@ private struct ServiceLowering {
             key.append(target.address)
             key.append(frontend.transport)
             key.append(port: target.port)
-            append(set, key, ElementValue())
+            append(set, key, .member)
         }
     }
 }

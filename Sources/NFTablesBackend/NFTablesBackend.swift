@@ -12,6 +12,7 @@ public struct NFTablesBackend: DataplaneBackend, ~Copyable {
     public static var name: String { "nftables" }
 
     let layout: Layout
+    let slotObjects = SlotObjects()
     var socket: NFTablesSocket?
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()

@@ -3,25 +3,27 @@ internal import ServiceModel
 
 /// Which endpoints of a service take new connections in one family (semantics 10-12, 14, 16).
 struct EndpointSelection {
-    /// Endpoints of the family, with the two facts that choosing among them needs.
-    private var candidates: [(endpoint: Endpoint, isReady: Bool, isLocal: Bool)] = []
+    private let service: Service
+    /// Endpoints of the family that may serve, by index: copying them would count their references up and down.
+    private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
+        self.service = service
         candidates.reserveCapacity(service.endpoints.count)
-        for endpoint in service.endpoints where endpoint.address.family == family {
-            let isLocal = node.nodeName != nil && endpoint.nodeName == node.nodeName
-            candidates.append((endpoint, Self.isReady(endpoint, of: service), isLocal))
+        for index in service.endpoints.indices where service.endpoints[index].address.family == family {
+            let isReady = Self.isReady(service.endpoints[index].conditions, of: service)
+            guard isReady || service.endpoints[index].conditions.isSuperset(of: [.isServing, .isTerminating]) else {
+                continue
+            }
+            let isLocal = node.nodeName != nil && service.endpoints[index].nodeName == node.nodeName
+            candidates.append((index, isReady, isLocal))
         }
     }
 
     /// Ready excludes terminating, unless the service publishes endpoints whatever their state (semantics 10).
-    private static func isReady(_ endpoint: Endpoint, of service: Service) -> Bool {
+    private static func isReady(_ conditions: EndpointConditions, of service: Service) -> Bool {
         if service.publishNotReadyAddresses { return true }
-        return endpoint.conditions.contains(.isReady) && !endpoint.conditions.contains(.isTerminating)
-    }
-
-    private static func isServingTerminating(_ endpoint: Endpoint) -> Bool {
-        endpoint.conditions.isSuperset(of: [.isServing, .isTerminating])
+        return conditions.contains(.isReady) && !conditions.contains(.isTerminating)
     }
 
     /// The two sets for one port: all of the cluster's endpoints and this node's, each with its own fallback to those
@@ -29,13 +31,12 @@ struct EndpointSelection {
     func targets(for port: ServicePort) -> PortTargets {
         var ready = Choice()
         var terminating = Choice()
-        for (endpoint, isReady, isLocal) in candidates {
-            guard isReady || Self.isServingTerminating(endpoint), let number = endpoint.targetPort(for: port) else {
-                continue
-            }
+        ready.cluster.reserveCapacity(candidates.count)
+        for (index, isReady, isLocal) in candidates {
+            guard let number = service.endpoints[index].targetPort(for: port) else { continue }
             let target = Target(
-                address: endpoint.address, port: number, weight: endpoint.weight,
-                mayBeLocal: isLocal || endpoint.nodeName == nil)
+                address: service.endpoints[index].address, port: number, weight: service.endpoints[index].weight,
+                mayBeLocal: isLocal || service.endpoints[index].nodeName == nil)
             if isReady {
                 ready.add(target, isLocal)
             } else {
@@ -60,6 +61,7 @@ struct EndpointSelection {
     /// In order of address and port, so that the order of definitions does not matter; each once, so that an endpoint
     /// that two slices hold gets no double share (semantics 16); without those that a weight of 0 drains.
     private static func distinct(_ targets: [Target]) -> [Target] {
+        if Self.areDistinct(targets) { return targets }
         let sorted = targets.sorted()
         var result: [Target] = []
         result.reserveCapacity(sorted.count)
@@ -73,6 +75,14 @@ struct EndpointSelection {
         }
         result.removeAll { $0.weight == 0 }
         return result
+    }
+
+    /// Whether there is nothing to do, as is usual: in order, each once, none drained.
+    private static func areDistinct(_ targets: [Target]) -> Bool {
+        for (index, target) in targets.enumerated() {
+            if target.weight == 0 || index > 0 && !(targets[index - 1] < target) { return false }
+        }
+        return true
     }
 }
 

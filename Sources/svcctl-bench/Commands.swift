@@ -47,7 +47,8 @@ struct ApplyBench: ParsableCommand {
 /// A file that differs in little from what is there, and one that does not differ.
 struct ChangeBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "change", abstract: "With FILE applied, apply CHANGED and then FILE again, as new processes would.")
+        commandName: "change", abstract: "With FILE applied, apply CHANGED and then FILE again, as new processes would."
+    )
 
     @Argument var file: String
     @Argument var changed: String

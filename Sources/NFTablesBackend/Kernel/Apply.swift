@@ -80,15 +80,15 @@ private struct Changes {
     var pickingRules: [SetID] = []
     var obsoletePickingRules: [SetID] = []
     var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
-    var elements: [SetID: [(ElementKey, ElementValue)]] = [:]
-    var obsoleteElements: [SetID: [ElementKey]] = [:]
+    var elements = ElementTable<(ElementKey, ElementValue)>()
+    var obsoleteElements = ElementTable<ElementKey>()
     var summary = ChangeSummary()
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
     /// transaction.
     var familiesToRebuild: Set<IPFamily> = []
 
     var isEmpty: Bool { summary.isEmpty }
-    var elementCount: Int { elements.reduce(0) { $0 + $1.value.count } }
+    var elementCount: Int { elements.count }
 
     init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
         state.forEachDifference { key, desired, observed in add(key, desired, observed) }
@@ -106,8 +106,8 @@ private struct Changes {
         pickingRules.removeAll { $0.family == family }
         obsoletePickingRules.removeAll { $0.family == family }
         strayRules.removeAll { $0.chain.family == family }
-        elements = elements.filter { $0.key.family != family }
-        obsoleteElements = obsoleteElements.filter { $0.key.family != family }
+        elements.remove(family)
+        obsoleteElements.remove(family)
         state.forEachDesired { key, value in
             if key.family == family { add(key, value, nil) }
         }
@@ -125,9 +125,9 @@ private struct Changes {
         case .strayRule(let family, let name, let handle):
             let rule: Rule? = if case .rules(let rules) = observed { rules.first } else { nil }
             strayRules.append((Chain(family: family, table: Layout.table, name: name), handle, rule))
-        case .element(let set, let key):
-            if observed != nil { obsoleteElements[set, default: []].append(key) }
-            if case .element(let value) = desired { elements[set, default: []].append((key, value)) }
+        case .element(let key, let set):
+            if observed != nil { obsoleteElements.append(key, to: set) }
+            if case .element(let value) = desired { elements.append((key, value), to: set) }
         }
     }
 
@@ -181,8 +181,8 @@ extension Changes {
     fileprivate func write(_ family: IPFamily, _ kernel: KernelMemory, to batch: inout Batch) {
         for table in tables where table.family == family { batch.add(table) }
         removeRules(family, kernel, from: &batch)
-        for (set, keys) in obsoleteElements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key })
-        where !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
+        for (set, keys) in obsoleteElements.inOrder(family)
+        where !keys.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
             batch.delete(keys, from: set.definition)
         }
         for set in obsoleteSets where set.family == family { batch.delete(set) }
@@ -190,8 +190,10 @@ extension Changes {
 
         for chain in chains.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(chain) }
         for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
-        for (set, elements) in elements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key }) {
-            batch.add(elements, to: set.definition)
+        for (set, elements) in elements.inOrder(family) where !elements.isEmpty {
+            var run = batch.openElements(set.definition, adding: true)
+            for (key, value) in elements { batch.put(key, value, into: &run) }
+            batch.close(run)
         }
         addRules(family, to: &batch)
         for table in obsoleteTables where table.family == family { batch.delete(table) }

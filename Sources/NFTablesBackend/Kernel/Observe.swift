@@ -99,7 +99,7 @@ extension NFTablesBackend {
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in
                     count += 1
-                    if !state.observe(.element(id, element.key), .element(element.value)) { isSound = false }
+                    if !state.observe(.element(element.key, id), .element(element.value)) { isSound = false }
                 }
             }
             if let expected = set.count, expected != count { isSound = false }

@@ -80,4 +80,14 @@ struct UsageTests {
         #expect(result.status == 66)
         #expect(result.errors.contains("\(files.directory): the directory holds no *.json, *.yaml or *.yml file"))
     }
+
+    /// Rules that did not reach the file must not look as if they had.
+    @Test(arguments: ["apply --dry-run", "apply --dry-run -o json", "check", "check -o json"])
+    func fullDisk(command: String) throws {
+        let files = try Files(["web.json": Sample.web])
+        let line = "exec '\(try Svcctl.path())' \(command) '\(files["web.json"])' > /dev/full"
+        let result = try hostProgram(["sh", "-c", line])
+        #expect(result.status == 74)
+        #expect(result.errors == "svcctl: standard output: No space left on device\n")
+    }
 }

@@ -37,6 +37,15 @@ struct CheckTests {
         #expect(!result.output.contains("valid:"))
     }
 
+    /// Files of a directory are named like those that were typed, with one slash.
+    @Test(arguments: ["", "/"])
+    func directory(ending: String) throws {
+        let files = try Files(["bad.json": "{", "good.json": Sample.web])
+        let result = try Svcctl.run("check", files.directory + ending)
+        #expect(result.status == 65)
+        #expect(result.output.hasPrefix("\(files["bad.json"]):1:2: error: "))
+    }
+
     /// Two Kubernetes services may claim one address; that is said, and is not an error.
     @Test func warningsAreNoErrors() throws {
         let other = Sample.empty.replacing("name: empty", with: "name: copy")

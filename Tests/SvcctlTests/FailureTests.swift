@@ -91,6 +91,23 @@ struct FailureTests {
         #expect(try namespace.svcctlWithoutPrivilege(["check", "-"], input: "{").status == 65)
     }
 
+    @Test func inputsOfOthers() throws {
+        let namespace = try NetworkNamespace("secret")
+        let files = try Files(["secret.json": Sample.web])
+        #expect(chmod(files["secret.json"], 0) == 0)
+        let result = try namespace.svcctlWithoutPrivilege(["check", files["secret.json"]])
+        let message = "svcctl: \(files["secret.json"]): Permission denied\n"
+        #expect(result == ProgramResult(status: 66, output: "", errors: message))
+    }
+
+    @Test func standardInputTwice() throws {
+        let namespace = try NetworkNamespace("twice")
+        let result = try namespace.svcctl("apply", "-", "-", input: Sample.web)
+        let message = "svcctl: -: standard input can be read only once\n"
+        #expect(result == ProgramResult(status: 66, output: "", errors: message))
+        #expect(try namespace.ruleset().isEmpty)
+    }
+
     /// A kernel without nf_tables answers the opening of the socket with this errno.
     @Test func kernelWithoutNetfilter() throws {
         let namespace = try NetworkNamespace("bare")

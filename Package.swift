@@ -70,6 +70,7 @@ let package = Package(
 
         // Used by tests only.
         .systemLibrary(name: "CNamespaces"),
+        .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
@@ -85,6 +86,10 @@ let package = Package(
             ]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
+        // Runs the built program, which is why it depends on it.
+        .testTarget(
+            name: "SvcctlTests",
+            dependencies: ["CSandbox", "DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "svcctl"]),
     ]
 )
 

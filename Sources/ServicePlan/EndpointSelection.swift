@@ -1,14 +1,18 @@
 internal import NetAddress
 internal import ServiceModel
 
-/// Which endpoints of a service take new connections in one family (semantics 10-12, 14, 16).
+/// Which endpoints of a service take new connections in one family (semantics 10-14, 16).
 struct EndpointSelection {
     private let service: Service
+    /// Nil where endpoints do not say for whom they are meant.
+    private let topology: Topology?
     /// Endpoints of the family that may serve, by index: copying them would count their references up and down.
     private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
         self.service = service
+        let topology = Topology(node: node, service: service)
+        self.topology = topology.isNeeded ? topology : nil
         candidates.reserveCapacity(service.endpoints.count)
         for index in service.endpoints.indices where service.endpoints[index].address.family == family {
             let isReady = Self.isReady(service.endpoints[index].conditions, of: service)
@@ -31,6 +35,9 @@ struct EndpointSelection {
     func targets(for port: ServicePort) -> PortTargets {
         var ready = Choice()
         var terminating = Choice()
+        let near = topology.map { topology in
+            Set(topology.preferred(candidates.filter { $0.isReady && serves($0.index, port) }.map(\.index)))
+        }
         ready.cluster.reserveCapacity(candidates.count)
         for (index, isReady, isLocal) in candidates {
             guard let number = service.endpoints[index].targetPort(for: port) else { continue }
@@ -38,9 +45,11 @@ struct EndpointSelection {
                 address: service.endpoints[index].address, port: number, weight: service.endpoints[index].weight,
                 mayBeLocal: isLocal || service.endpoints[index].nodeName == nil)
             if isReady {
-                ready.add(target, isLocal)
+                if near?.contains(index) ?? true { ready.cluster.append(target) }
+                if isLocal { ready.local.append(target) }
             } else {
-                terminating.add(target, isLocal)
+                terminating.cluster.append(target)
+                if isLocal { terminating.local.append(target) }
             }
         }
         return PortTargets(
@@ -48,14 +57,13 @@ struct EndpointSelection {
             local: Self.distinct(ready.local.isEmpty ? terminating.local : ready.local))
     }
 
+    private func serves(_ index: Int, _ port: ServicePort) -> Bool {
+        service.endpoints[index].targetPort(for: port) != nil
+    }
+
     private struct Choice {
         var cluster: [Target] = []
         var local: [Target] = []
-
-        mutating func add(_ target: Target, _ isLocal: Bool) {
-            cluster.append(target)
-            if isLocal { local.append(target) }
-        }
     }
 
     /// In order of address and port, so that the order of definitions does not matter; each once, so that an endpoint

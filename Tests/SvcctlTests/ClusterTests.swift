@@ -76,10 +76,7 @@ struct ClusterTests {
             "node port *:30051/TCP serving",
         ]
         let lines = status.lines(of: "shop/api")
-        #expect(lines.map { $0.split(separator: " 10.244.1.20:50051").first.map(String.init) } == places)
-        withKnownIssue("zone hints are not used yet", isIntermittent: true) {
-            #expect(lines == places.map { "\($0) 10.244.1.20:50051" })
-        }
+        #expect(lines == places.map { "\($0) 10.244.1.20:50051" })
     }
 
     /// Nothing is there but what the tests above name.

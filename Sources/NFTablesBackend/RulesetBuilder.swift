@@ -3,6 +3,10 @@ internal import NetAddress
 public import NFTables
 public import ServicePlan
 
+extension ElementTable<(ElementKey, ElementValue)>: ElementCollector {
+    mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID) { append((key, value), to: set) }
+}
+
 /// Gathers the ruleset that an empty node would get: what a dry run prints.
 ///
 /// The outcome depends on the services alone, not on their order.
@@ -13,11 +17,7 @@ public struct RulesetBuilder: ~Copyable {
     public init(options: LayoutOptions) { backend = NFTablesBackend(options: options) }
 
     /// Adds a service's objects.
-    public mutating func add(_ service: PlannedService) {
-        for case (.element(let key, let set), .element(let value)) in backend.fragment(for: service).objects {
-            elements.append((key, value), to: set)
-        }
-    }
+    public mutating func add(_ service: PlannedService) { backend.lower(service, into: &elements) }
 
     /// The ruleset of all services so far.
     public consuming func finished() -> Ruleset {
@@ -41,10 +41,11 @@ public struct RulesetBuilder: ~Copyable {
 
     /// In order of key; elements that several services share are there once.
     private static func distinct(_ elements: [(ElementKey, ElementValue)]) -> [(ElementKey, ElementValue)] {
-        // Sorting small stand-ins instead of whole elements: most comparisons are decided by the first eight bytes.
+        // Sorting small stand-ins instead of whole elements: most comparisons are decided by the first bytes.
         let order = elements.indices.map { (prefix: elements[$0].0.prefix, index: Int32(truncatingIfNeeded: $0)) }
             .sorted { left, right in
-                if left.prefix != right.prefix { return left.prefix < right.prefix }
+                if left.prefix.0 != right.prefix.0 { return left.prefix.0 < right.prefix.0 }
+                if left.prefix.1 != right.prefix.1 { return left.prefix.1 < right.prefix.1 }
                 return elements[Int(left.index)].0 < elements[Int(right.index)].0
             }
         var result: [(ElementKey, ElementValue)] = []

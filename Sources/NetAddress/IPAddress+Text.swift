@@ -134,14 +134,8 @@ extension IPAddress: CustomStringConvertible {
     /// Writes ``description``, at most 45 bytes.
     public func write(to text: inout TextCursor) {
         switch family {
-        case .ipv4:
-            text.put(decimal: UInt32(byte(at: 0)))
-            for index in 1..<4 {
-                text.put(UInt8(ascii: "."))
-                text.put(decimal: UInt32(byte(at: index)))
-            }
-        case .ipv6:
-            writeIPv6(to: &text)
+        case .ipv4: text.put(ipv4: UInt32(truncatingIfNeeded: low))
+        case .ipv6: writeIPv6(to: &text)
         }
     }
 

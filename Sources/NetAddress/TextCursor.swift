@@ -1,4 +1,5 @@
-/// Writes ASCII into a piece of memory of fixed size, front to back; what does not fit is left out.
+/// Writes ASCII into a piece of memory of fixed size, front to back; what does not fit is left out, addresses as a
+/// whole.
 ///
 /// Dry runs print addresses and ports by the hundred thousand: a line is put together on the stack and then appended
 /// as a whole.
@@ -25,25 +26,61 @@ public struct TextCursor {
 
     /// Writes text that is known when compiling, without making a string of it.
     public mutating func put(_ text: StaticString) {
-        text.withUTF8Buffer { for byte in $0 { put(byte) } }
+        let length = min(text.utf8CodeUnitCount, buffer.count - count)
+        guard let base = buffer.baseAddress else { return }
+        (base + count).copyMemory(from: text.utf8Start, byteCount: length)
+        count += length
     }
 
     /// Writes a string's UTF-8.
     public mutating func put(_ text: String) {
-        for byte in text.utf8 { put(byte) }
+        var text = text
+        text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+    }
+
+    private mutating func put(_ text: UnsafeRawBufferPointer) {
+        let fitting = UnsafeRawBufferPointer(rebasing: text.prefix(buffer.count - count))
+        UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: fitting)
+        count += fitting.count
     }
 
     /// Writes a number in decimal.
     public mutating func put(decimal number: UInt32) {
-        var divisor: UInt32 = 1
-        while divisor <= number / 10 { divisor *= 10 }
-        var rest = number
-        while divisor > 0 {
-            put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / divisor))
-            rest %= divisor
-            divisor /= 10
+        // Most numbers are octets and ports; dividing by constants is cheap, dividing by variables is not.
+        if number >= 10 {
+            if number >= 100 {
+                if number >= 1000 { put(decimal: number / 1000) }
+                put(digit: number / 100 % 10)
+            }
+            put(digit: number / 10 % 10)
         }
+        put(digit: number % 10)
     }
+
+    /// Writes an IPv4 address, given as a number in host order, in dotted decimal.
+    mutating func put(ipv4 number: UInt32) {
+        guard let base = buffer.baseAddress, buffer.count - count >= 15 else { return }
+        var place = base + count
+        func put(_ byte: UInt32) {
+            place.storeBytes(of: UInt8(truncatingIfNeeded: byte), as: UInt8.self)
+            place += 1
+        }
+        var shift: UInt32 = 24
+        while true {
+            let octet = number >> shift & 0xff
+            if octet >= 10 {
+                if octet >= 100 { put(0x30 + octet / 100) }
+                put(0x30 + octet / 10 % 10)
+            }
+            put(0x30 + octet % 10)
+            if shift == 0 { break }
+            put(UInt32(UInt8(ascii: ".")))
+            shift -= 8
+        }
+        count = place - base
+    }
+
+    private mutating func put(digit: UInt32) { put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)) }
 
     /// Writes a number in hexadecimal without leading zeros.
     public mutating func put(hexadecimal number: UInt16) {

@@ -88,9 +88,9 @@ public struct ElementKey: Hashable, Sendable {
             ^ words.4 &* 0x27d4_eb2f_1656_67c5
     }
 
-    /// The first eight bytes as a number that orders keys as ``<(_:_:)`` does, up to ties.
+    /// The first sixteen bytes as a pair of numbers that orders keys as ``<(_:_:)`` does, up to ties.
     @inlinable
-    public var prefix: UInt64 { words.0.bigEndian }
+    public var prefix: (UInt64, UInt64) { (words.0.bigEndian, words.1.bigEndian) }
 }
 
 extension ElementKey: Comparable {

@@ -105,7 +105,7 @@ extension Field {
     fileprivate func write(_ key: UnsafeRawBufferPointer, at offset: Int, to text: inout TextCursor) {
         switch value(key, at: offset) {
         case .address(let address): address.write(to: &text)
-        case .transport(let transport): text.put(transport.description)
+        case .transport(let transport): transport.write(to: &text)
         case .number(let number): text.put(decimal: number)
         case nil: text.put(UInt8(ascii: "?"))
         }

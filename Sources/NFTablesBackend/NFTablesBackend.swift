@@ -1,5 +1,6 @@
 public import Dataplane
 internal import NFTables
+internal import NetAddress
 internal import Netlink
 
 /// Programs nf_tables by netlink: NAT by look-ups in a few shared maps, in tables of our own named `svcctl`.
@@ -98,4 +99,11 @@ struct KernelMemory {
     var generation: UInt32?
     /// The handles by which rules are deleted.
     var pickingRuleHandles: [SetID: UInt64] = [:]
+
+    /// Rules that are gone have no handle. The same rule gets another one when it comes back, and a table that is made
+    /// anew counts its handles anew, so that an old one would delete somebody else's rule.
+    mutating func forgetHandles(of rules: [SetID], _ families: Set<IPFamily>) {
+        for rule in rules { pickingRuleHandles[rule] = nil }
+        if !families.isEmpty { pickingRuleHandles = pickingRuleHandles.filter { !families.contains($0.key.family) } }
+    }
 }

@@ -104,18 +104,22 @@ public struct NetlinkSocket: ~Copyable {
         try drain(operation)
         try batch.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }
         var refusals: [ErrorMessage] = []
+        var overrun: NetlinkError?
         while true {
             do {
-                guard let bytes = try receive(wait: false, operation) else { return refusals }
+                guard let bytes = try receive(wait: false, operation) else { break }
                 for message in MessageReader(bytes) {
                     if let answer = ErrorMessage(message), answer.errno != 0 { refusals.append(answer) }
                 }
             } catch {
-                // More refusals than the socket could hold: those that fitted tell enough.
-                guard error.errno == ENOBUFS, !refusals.isEmpty else { throw error }
-                return refusals
+                // More answers than the socket could hold. The kernel says so first; the earliest answers, which tell
+                // most, are still waiting.
+                guard error.errno == ENOBUFS, overrun == nil else { throw error }
+                overrun = error
             }
         }
+        if refusals.isEmpty, let overrun { throw overrun }
+        return refusals
     }
 
     /// Throws away what earlier, failed exchanges have left.

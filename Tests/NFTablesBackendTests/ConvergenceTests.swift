@@ -233,6 +233,41 @@ struct ConvergenceTests {
         #expect(try Desired(services: [Self.web, Self.other]).differences(in: namespace) == [])
     }
 
+    /// A cluster whose nodes have a block each.
+    @Test func manyBlocksOfPodAddresses() throws {
+        let namespace = try NetworkNamespace("blocks")
+        var desired = Desired(services: [Self.web, Self.other])
+        desired.node.clusterCIDRs = (0..<300).flatMap { number in
+            [
+                CIDR(IPAddress(ipv4: 0x0af4_0000 + number << 8), prefixLength: 24),
+                CIDR(IPAddress(ipv6: 0xfd00_0000_0000_0000 + UInt64(number), 0), prefixLength: 64),
+            ].compactMap { $0 }
+        }
+        try desired.apply(in: namespace)
+        #expect(try desired.differences(in: namespace) == [])
+    }
+
+    /// A long-lived backend changes services back and forth without looking anew; rules that return have other handles.
+    @Test func longLivedBackendKeepsTrackOfRules() throws {
+        let namespace = try NetworkNamespace("handles")
+        let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
+        try namespace.run {
+            var state = Desired(services: [Self.web]).tracker()
+            var backend = NFTablesBackend(options: Desired(services: []).options)
+            let other = backend.fragment(for: planner.plan(Self.other))
+            try backend.observe(into: &state)
+            _ = try backend.apply(&state)
+            for round in 0..<3 {
+                state.want(other)
+                _ = try backend.apply(&state)
+                #expect(try Desired(services: [Self.web, Self.other]).differences(in: namespace) == [], "\(round)")
+                state.unwant(other)
+                _ = try backend.apply(&state)
+                #expect(try Desired(services: [Self.web]).differences(in: namespace) == [], "\(round)")
+            }
+        }
+    }
+
     /// A refused transaction leaves everything as it was, and says which object was refused and why.
     @Test func aRefusedTransactionChangesNothing() throws {
         let namespace = try NetworkNamespace("refused")

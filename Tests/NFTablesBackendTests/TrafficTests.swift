@@ -109,7 +109,8 @@ struct TrafficTests {
         let servers = try lab.startServers(families: [family])
         defer { for server in servers { server.stop() } }
         var desired = Desired(services: [Self.everyKind(.tcp)])
-        desired.node.clusterCIDRs = ["10.244.0.0/16", "fd00:244::/32"].compactMap { CIDR($0) }
+        desired.node.clusterCIDRs = ["10.200.0.0/16", "10.244.0.0/16", "fd00:200::/32", "fd00:244::/32"]
+            .compactMap { CIDR($0) }
         try desired.apply(in: lab.node)
         let address = Self.clusterIPs[family]
         #expect(Client.probe(from: lab.client, to: address, port: 80).seenAs == Lab.gatewayAddresses[family])

@@ -45,6 +45,26 @@ import Testing
             "dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @endpoints"),
     ]
 
+    /// A rule that is longer than the kernel takes is refused by the kernel, and harms nothing on its way there.
+    @Test(.enabled(if: TestPrivilege.canMakeNamespaces)) func tooLongRulesAreRefused() throws {
+        let table = Table(family: .ipv4, name: "long")
+        let chain = Chain(family: .ipv4, table: "long", name: "chain")
+        let rule = Rule(.ipv4, Array(repeating: .address(.source, .notEqual, Self.block("10.1.0.0/20")), count: 5000))
+        try NetworkNamespace("long").run {
+            var socket = try NFTablesSocket()
+            var batch = Batch(generation: nil)
+            batch.add(table)
+            batch.add(chain)
+            batch.add(rule, to: chain)
+            do {
+                try socket.commit(batch)
+                Issue.record("the kernel took a rule of 15,000 instructions")
+            } catch let error as TransactionError {
+                #expect(error.object?.hasSuffix("of chain ip long chain") == true)
+            }
+        }
+    }
+
     /// To the kernel and back: the instructions are equal, nft lists the text, and what nft makes of the text is equal
     /// to what we make of it.
     @Test(.enabled(if: TestPrivilege.canMakeNamespaces)) func everyStatementRoundTrips() throws {

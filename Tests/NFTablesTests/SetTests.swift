@@ -29,6 +29,25 @@ import Testing
         #expect(Set(keys + keys).count == 4)
     }
 
+    /// More refusals than the socket can hold: the first of them is still told.
+    @Test(.enabled(if: TestPrivilege.canMakeNamespaces)) func manyRefusalsTellTheFirst() throws {
+        try NetworkNamespace("refusals").run {
+            var socket = try NFTablesSocket()
+            var batch = Batch(generation: nil)
+            batch.add(Table(family: .ipv4, name: "t"))
+            for number in 0..<5000 {
+                batch.delete(SetDefinition(family: .ipv4, table: "t", name: "missing\(number)", key: []))
+            }
+            do {
+                try socket.commit(batch)
+                Issue.record("the kernel deleted sets that are not there")
+            } catch let error as TransactionError {
+                #expect(error.object == "set ip t missing0")
+                #expect(error.cause.isAbsent)
+            }
+        }
+    }
+
     @Test func longestKeyFits() {
         let address = IPAddress(ipv6: .max, .max)
         var key = ElementKey()

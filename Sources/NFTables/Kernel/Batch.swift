@@ -97,6 +97,14 @@ public struct Batch: ~Copyable {
         buffer.closeMessage(start)
     }
 
+    /// libnftnl writes without looking at where the room ends. The kernel refuses a rule that is far too long, but it
+    /// must get that far.
+    private mutating func reserveScratch(_ needed: Int) {
+        guard needed > scratch.count else { return }
+        scratch.deallocate()
+        scratch = .allocate(byteCount: needed, alignment: 8)
+    }
+
     // MARK: - Tables, chains, sets
 
     /// Makes a table; one that is there already with the same flags is left alone.
@@ -180,6 +188,7 @@ public struct Batch: ~Copyable {
         nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN), chain.name)
         if let handle { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION), handle) }
         for expression in rule.expressions { expression.add(to: object) }
+        reserveScratch(4096 + rule.expressions.count * longestExpression)
         add(NFT_MSG_NEWRULE, handle == nil ? [.create, .append] : .create, .rule(rule, chain: chain), chain.family) {
             nftnl_rule_nlmsg_build_payload($0, object)
         }
@@ -312,5 +321,7 @@ extension [Field] {
 let setFlagMap: UInt32 = 8
 /// `NF_ACCEPT`.
 private let policyAccept = 1
+/// More than an instruction takes on the wire: a look-up holds a name of up to 255 bytes, a comparison 64 bytes.
+private let longestExpression = 512
 /// One attribute holds at most 64 KiB, and an element of ours at most 400 bytes.
 private let longestElementList = 65_000 - 400

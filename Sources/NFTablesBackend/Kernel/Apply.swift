@@ -15,11 +15,16 @@ extension NFTablesBackend {
     {
         for _ in 0..<maximumAttempts {
             var changes = Changes(state)
-            if changes.isEmpty { return ChangeSummary() }
+            if changes.isEmpty {
+                // From here on a change costs only what it touches.
+                state.settle()
+                return ChangeSummary()
+            }
             do {
                 try prepare(&changes, state)
                 try commit(batch(for: changes, generation: kernel.generation))
                 state.settle()
+                kernel.forgetHandles(of: changes.obsoletePickingRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
                 return changes.summary

@@ -90,16 +90,14 @@ struct Layout {
         }
     }
 
-    /// Semantics 18.
+    /// Semantics 18. One rule for each block: a rule holds at most 128 instructions, and a cluster may have more blocks
+    /// than fit into one.
     private func clusterService(_ family: IPFamily) -> [[Statement]] {
         let blocks = clusterCIDRs(family)
-        var rules: [[Statement]] = []
-        if options.node.masqueradeAll {
-            rules.append([.setMark(bit)])
-        } else if !blocks.isEmpty {
-            rules.append(blocks.map { .address(.source, .notEqual, $0) } + [.setMark(bit)])
-        }
-        return rules + [[goto(.pickEndpoint)]]
+        let marking: [Statement] = [.setMark(bit), goto(.pickEndpoint)]
+        if options.node.masqueradeAll { return [marking] }
+        if blocks.isEmpty { return [[goto(.pickEndpoint)]] }
+        return blocks.map { [.address(.source, .equal, $0), goto(.pickEndpoint)] } + [marking]
     }
 
     /// Traffic policy Local: this node's pods and processes use all of the cluster's endpoints, everybody else those on

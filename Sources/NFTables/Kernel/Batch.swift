@@ -45,6 +45,9 @@ public struct Batch: ~Copyable {
 
     deinit { scratch.deallocate() }
 
+    /// The sequence number of the message that was added last.
+    var lastSequence: UInt32 { sequence - 1 }
+
     /// Whether no change has been added.
     public var isEmpty: Bool { buffer.count == sizeOfEmpty }
 

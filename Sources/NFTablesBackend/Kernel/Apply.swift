@@ -29,7 +29,7 @@ extension NFTablesBackend {
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
                 return changes.summary
             } catch {
-                guard error.isStale else { throw error.backendError }
+                guard error.isStale else { throw explain(error) }
                 try observe(into: &state)
             }
         }

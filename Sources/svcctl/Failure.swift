@@ -11,6 +11,7 @@ extension ExitCode {
     static let invalidDefinitions = ExitCode(65)
     static let unreadableInput = ExitCode(66)
     static let unsupported = ExitCode(69)
+    static let internalError = ExitCode(70)
     static let refused = ExitCode(74)
     static let outputFailed = ExitCode(74)
     static let notPermitted = ExitCode(77)
@@ -41,7 +42,8 @@ func fail(_ error: some Error) -> ExitCode {
         }
     case let code as ExitCode: return code
     default:
+        // Not 1, which says of a diff that there are differences.
         printError("svcctl: \(error)")
-        return .failure
+        return .internalError
     }
 }

@@ -60,8 +60,17 @@ let package = Package(
                 "ServiceSource", argumentParser, logging,
             ]),
 
+        // Measures the parts of the way in one process; hack/bench runs it.
+        .executableTarget(
+            name: "svcctl-bench",
+            dependencies: [
+                "Dataplane", "NFTables", "NFTablesBackend", "ServiceModel", "ServicePlan", "ServiceSource",
+                argumentParser,
+            ]),
+
         // Used by tests only.
         .systemLibrary(name: "CNamespaces"),
+        .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
@@ -77,6 +86,10 @@ let package = Package(
             ]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
+        // Runs the built program, which is why it depends on it.
+        .testTarget(
+            name: "SvcctlTests",
+            dependencies: ["CSandbox", "DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "svcctl"]),
     ]
 )
 

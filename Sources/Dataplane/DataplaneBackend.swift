@@ -33,6 +33,7 @@ public protocol DataplaneBackend: ~Copyable {
 public struct Fragment<Key: Hashable & Sendable, Value: Hashable & Sendable>: Sendable {
     public var objects: [(key: Key, value: Value)]
 
+    @inlinable
     public init(_ objects: [(key: Key, value: Value)] = []) { self.objects = objects }
 }
 

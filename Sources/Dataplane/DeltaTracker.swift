@@ -2,8 +2,12 @@
 ///
 /// Desired values come from fragments, which may share keys: each is counted by its users and goes when the last one
 /// goes. Once an observation is complete and settled, a change costs what it touches and nothing more.
+///
+/// Everything is inlinable, so that each backend gets code for its own keys: generic code would copy them through
+/// function pointers, at several times the cost.
 public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>: Sendable {
-    private enum State: UInt8 {
+    @usableFromInline
+    enum State: UInt8, Sendable {
         /// Not there.
         case missing
         /// There, with the desired value.
@@ -12,66 +16,102 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         case different
     }
 
-    private struct Entry {
-        var value: Value
-        var users: UInt32
-        var state: State
+    @usableFromInline
+    struct Entry: Sendable {
+        @usableFromInline var value: Value
+        @usableFromInline var users: UInt32
+        /// The epoch that `state` belongs to; in a later one the entry is in that epoch's common state.
+        @usableFromInline var epoch: UInt32
+        @usableFromInline var state: State
+
+        @inlinable
+        init(value: Value, epoch: UInt32, state: State) {
+            self.value = value
+            users = 1
+            self.epoch = epoch
+            self.state = state
+        }
     }
 
-    private var desired: [Key: Entry] = [:]
+    @usableFromInline var desired: [Key: Entry] = [:]
     /// What is there although nobody wants it.
-    private var surplus: [Key: Value] = [:]
+    @usableFromInline var surplus: [Key: Value] = [:]
     /// What is there instead of the desired value.
-    private var stale: [Key: Value] = [:]
+    @usableFromInline var stale: [Key: Value] = [:]
     /// The keys that may differ; nil if all of them may, as before the first observation.
-    private var pending: Set<Key>?
+    @usableFromInline var pending: Set<Key>?
+    /// An observation or a settlement starts a new epoch, in which every entry has the common state until it gets one of
+    /// its own: neither has to visit them all.
+    @usableFromInline var epoch: UInt32 = 0
+    @usableFromInline var commonState = State.missing
 
+    /// Nothing desired, nothing observed.
+    @inlinable
     public init() {}
 
     /// Makes room for so many desired keys, so that a bulk load does not rehash.
+    @inlinable
     public mutating func reserveCapacity(_ count: Int) { desired.reserveCapacity(count) }
 
     /// How many keys are desired.
-    public var desiredCount: Int { desired.count }
+    @inlinable public var desiredCount: Int { desired.count }
+
+    @inlinable
+    func state(_ entry: Entry) -> State { entry.epoch == epoch ? entry.state : commonState }
+
+    @inlinable
+    mutating func setState(_ state: State, at index: Dictionary<Key, Entry>.Index) {
+        desired.values[index].epoch = epoch
+        desired.values[index].state = state
+    }
 
     // MARK: - What should be
 
     /// Adds a user of a key. Where users disagree about the value, the last one is right.
+    @inlinable
     public mutating func want(_ key: Key, _ value: Value) {
-        if let index = desired.index(forKey: key) {
-            desired.values[index].users += 1
-            guard desired.values[index].value != value else { return }
-            change(index, key, to: value)
-        } else {
-            desired[key] = Entry(value: value, users: 1, state: claim(key, value))
+        // Nearly every key is new: one look-up then does it.
+        guard let known = desired.updateValue(Entry(value: value, epoch: epoch, state: .missing), forKey: key) else {
+            if !surplus.isEmpty { claim(key, value) }
             pending?.insert(key)
+            return
+        }
+        guard let index = desired.index(forKey: key) else { return }
+        desired.values[index] = known
+        desired.values[index].users += 1
+        if known.value != value { change(index, key, to: value) }
+    }
+
+    /// A key that becomes desired may be there already.
+    @inlinable
+    mutating func claim(_ key: Key, _ value: Value) {
+        guard let there = surplus.removeValue(forKey: key), let index = desired.index(forKey: key) else { return }
+        if there == value {
+            setState(.same, at: index)
+        } else {
+            stale[key] = there
+            setState(.different, at: index)
         }
     }
 
-    /// The state of a key that becomes desired.
-    private mutating func claim(_ key: Key, _ value: Value) -> State {
-        guard !surplus.isEmpty, let there = surplus.removeValue(forKey: key) else { return .missing }
-        if there == value { return .same }
-        stale[key] = there
-        return .different
-    }
-
-    private mutating func change(_ index: Dictionary<Key, Entry>.Index, _ key: Key, to value: Value) {
-        switch desired.values[index].state {
+    @inlinable
+    mutating func change(_ index: Dictionary<Key, Entry>.Index, _ key: Key, to value: Value) {
+        switch state(desired.values[index]) {
         case .missing: break
         case .same:
             stale[key] = desired.values[index].value
-            desired.values[index].state = .different
+            setState(.different, at: index)
         case .different:
             guard stale[key] == value else { break }
             stale[key] = nil
-            desired.values[index].state = .same
+            setState(.same, at: index)
         }
         desired.values[index].value = value
         pending?.insert(key)
     }
 
     /// Takes a user of a key away; the key goes with its last user.
+    @inlinable
     public mutating func unwant(_ key: Key) {
         guard let index = desired.index(forKey: key) else { return }
         guard desired.values[index].users == 1 else {
@@ -79,7 +119,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
             return
         }
         let entry = desired.remove(at: index).value
-        switch entry.state {
+        switch state(entry) {
         case .missing: break
         case .same: surplus[key] = entry.value
         case .different: surplus[key] = stale.removeValue(forKey: key)
@@ -88,62 +128,71 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     }
 
     /// The desired value of a key.
-    public subscript(key: Key) -> Value? { desired[key]?.value }
+    @inlinable public subscript(key: Key) -> Value? { desired[key]?.value }
 
     /// Adds a user to every object of a fragment.
+    @inlinable
     public mutating func want(_ fragment: Fragment<Key, Value>) {
         for (key, value) in fragment.objects { want(key, value) }
     }
 
     /// Takes a user away from every object of a fragment.
+    @inlinable
     public mutating func unwant(_ fragment: Fragment<Key, Value>) {
         for (key, _) in fragment.objects { unwant(key) }
     }
 
     // MARK: - What is
 
-    /// Starts to learn anew what is there: from now on everything counts as missing until it is observed.
-    public mutating func beginObservation() {
-        for index in desired.values.indices { desired.values[index].state = .missing }
+    @inlinable
+    mutating func startEpoch(_ state: State) {
+        if epoch == .max {
+            // Once in four thousand million: entries of old epochs must not come to life again.
+            for index in desired.indices { desired.values[index].epoch = 0 }
+            epoch = 0
+        }
+        epoch += 1
+        commonState = state
         surplus = [:]
         stale = [:]
+    }
+
+    /// Starts to learn anew what is there: from now on everything counts as missing until it is observed.
+    @inlinable
+    public mutating func beginObservation() {
+        startEpoch(.missing)
         pending = nil
     }
 
     /// Learns that a key is there. False if it was seen before in this observation: the list is then not to be trusted.
+    @inlinable
     @discardableResult
     public mutating func observe(_ key: Key, _ value: Value) -> Bool {
         guard let index = desired.index(forKey: key) else { return surplus.updateValue(value, forKey: key) == nil }
-        guard desired.values[index].state == .missing else { return false }
+        guard state(desired.values[index]) == .missing else { return false }
         if desired.values[index].value == value {
-            desired.values[index].state = .same
+            setState(.same, at: index)
         } else {
-            desired.values[index].state = .different
+            setState(.different, at: index)
             stale[key] = value
         }
         return true
     }
 
     /// Notes that all changes have been carried out: what should be is what is.
+    @inlinable
     public mutating func settle() {
-        if let pending {
-            for key in pending {
-                if let index = desired.index(forKey: key) { desired.values[index].state = .same }
-            }
-        } else {
-            for index in desired.values.indices { desired.values[index].state = .same }
-        }
-        surplus = [:]
-        stale = [:]
+        startEpoch(.same)
         pending = []
     }
 
     // MARK: - The difference
 
     /// Calls a closure with each key that differs, its desired and its observed value. The order is not fixed.
+    @inlinable
     public func forEachDifference(_ body: (Key, _ desired: Value?, _ observed: Value?) -> Void) {
         func visit(_ key: Key, _ entry: Entry) {
-            switch entry.state {
+            switch state(entry) {
             case .same: break
             case .missing: body(key, entry.value, nil)
             case .different: body(key, entry.value, stale[key])
@@ -158,11 +207,13 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     }
 
     /// Calls a closure with each desired key and value, whether or not it is there. The order is not fixed.
+    @inlinable
     public func forEachDesired(_ body: (Key, Value) -> Void) {
         for (key, entry) in desired { body(key, entry.value) }
     }
 
     /// Whether nothing differs.
+    @inlinable
     public var isSettled: Bool {
         var isSettled = true
         forEachDifference { _, _, _ in isSettled = false }

@@ -10,7 +10,7 @@ public enum Client {
     ///   - sourcePort: the port to send from; nil lets the kernel choose.
     public static func probe(
         from namespace: NetworkNamespace, to address: IPAddress, port: UInt16, transport: TransportProtocol = .tcp,
-        source: IPAddress? = nil, sourcePort: UInt16? = nil, timeout: Duration = .milliseconds(500)
+        source: IPAddress? = nil, sourcePort: UInt16? = nil, timeout: Duration = .seconds(2)
     ) -> Outcome {
         let target = Target(address, port, transport, source: source, sourcePort: sourcePort)
         return outcome { try namespace.run { try target.probe(timeout) } }
@@ -19,7 +19,7 @@ public enum Client {
     /// Tries many times, one after another, each on a socket of its own.
     public static func tally(
         _ count: Int, from namespace: NetworkNamespace, to address: IPAddress, port: UInt16,
-        transport: TransportProtocol = .tcp, source: IPAddress? = nil, timeout: Duration = .milliseconds(500)
+        transport: TransportProtocol = .tcp, source: IPAddress? = nil, timeout: Duration = .seconds(2)
     ) throws -> Tally {
         let target = Target(address, port, transport, source: source, sourcePort: nil)
         return try namespace.run {

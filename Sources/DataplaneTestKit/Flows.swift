@@ -12,7 +12,7 @@ public final class LongConnection: Sendable {
     /// Connects and reads the server's first line; throws ``SystemCallError`` if that fails.
     public init(
         from namespace: NetworkNamespace, to address: IPAddress, port: UInt16, source: IPAddress? = nil,
-        sourcePort: UInt16? = nil, timeout: Duration = .milliseconds(500)
+        sourcePort: UInt16? = nil, timeout: Duration = .seconds(2)
     ) throws {
         let target = Target(address, port, .tcp, source: source, sourcePort: sourcePort)
         let deadline = Deadline(timeout)
@@ -23,7 +23,7 @@ public final class LongConnection: Sendable {
     }
 
     /// Sends one line and returns the line that comes back; throws ``SystemCallError``, ETIMEDOUT if none does.
-    public func exchange(_ line: String, timeout: Duration = .milliseconds(500)) throws -> String {
+    public func exchange(_ line: String, timeout: Duration = .seconds(2)) throws -> String {
         let deadline = Deadline(timeout)
         return try reader.withLock { reader in
             try socket.send(line + "\n", deadline: deadline)
@@ -47,12 +47,12 @@ public final class UDPFlow: Sendable {
         sourcePort: UInt16? = nil
     ) throws {
         let target = Target(address, port, .udp, source: source, sourcePort: sourcePort)
-        socket = try namespace.run { try target.connect(Deadline(.milliseconds(500))) }
+        socket = try namespace.run { try target.connect(Deadline(.seconds(2))) }
         self.sourcePort = socket.localAddress?.port ?? 0
     }
 
     /// Sends a datagram and waits for the answer to it. Late answers to earlier ones are dropped first.
-    public func probe(timeout: Duration = .milliseconds(500)) -> Outcome {
+    public func probe(timeout: Duration = .seconds(2)) -> Outcome {
         let deadline = Deadline(timeout)
         return Client.outcome {
             while let late = try? socket.receiveNow(), !late.isEmpty {}

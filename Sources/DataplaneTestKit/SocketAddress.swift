@@ -42,7 +42,7 @@ struct SocketAddress {
         let domain = Int32(bytes.loadUnaligned(as: sa_family_t.self))
         guard let family = IPFamily.allCases.first(where: { $0.socketDomain == domain }) else { return nil }
         let addressBytes = bytes.dropFirst(addressOffset(family)).prefix(family.addressLength)
-        guard let address = IPAddress(networkBytes: addressBytes) else { return nil }
+        guard let address = IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: addressBytes)) else { return nil }
         let port = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: portOffset, as: UInt16.self))
         return SocketAddress(address: address, port: port)
     }

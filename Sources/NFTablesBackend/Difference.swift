@@ -59,7 +59,7 @@ extension ObjectKey {
         case .rules(let family, let name): "\(family) 3 \(name)"
         case .pickingRule(let set): "\(set.family) 3 \(set.role.pickingChain?.rawValue ?? "") \(set.name)"
         case .strayRule(let family, let name, let handle): "\(family) 3 \(name) stray \(handle)"
-        case .element(let set, let key): "\(set.family) 4 \(set.name) \(set.definition.text(of: key))"
+        case .element(let key, let set): "\(set.family) 4 \(set.name) \(set.definition.text(of: key))"
         }
     }
 
@@ -76,7 +76,7 @@ extension ObjectKey {
         case (.pickingRule(let set), .rules(let rules)):
             return "rule \(place) \(set.role.pickingChain?.rawValue ?? "") \(Self.text(rules))"
         case (.strayRule(_, let name, _), .rules(let rules)): return "rule \(place) \(name) \(Self.text(rules))"
-        case (.element(let set, let key), .element(let value)):
+        case (.element(let key, let set), .element(let value)):
             return "element \(place) \(set.name) { \(set.definition.text(of: key, value)) }"
         default: return "\(self)"
         }

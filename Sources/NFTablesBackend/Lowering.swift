@@ -26,44 +26,70 @@ extension NFTablesBackend {
     }
 
     public func fragment(for service: PlannedService) -> Fragment<ObjectKey, ObjectValue> {
+        let targets = service.frontends.reduce(0) { $0 + $1.treatment.targets.count }
+        var collector = FragmentCollector(slotObjects: slotObjects)
+        collector.fragment.objects.reserveCapacity(targets * 2 + service.frontends.count * 4)
+        lower(service, into: &collector)
+        return collector.fragment
+    }
+
+    /// Hands every element that a service needs to a collector.
+    func lower(_ service: PlannedService, into collector: inout some ElementCollector) {
         var lowering = ServiceLowering(service)
-        for frontend in service.frontends { lowering.add(frontend) }
-        return lowering.fragment
+        for frontend in service.frontends { lowering.add(frontend, to: &collector) }
     }
 }
 
-/// Collects the objects of one service.
-private struct ServiceLowering {
+/// Takes the elements of services one by one.
+protocol ElementCollector {
+    mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID)
+}
+
+/// Makes a fragment of them, with the maps and rules that come and go with their elements.
+private struct FragmentCollector: ElementCollector {
+    let slotObjects: SlotObjects
     var fragment = Fragment<ObjectKey, ObjectValue>()
+    private var lastMap: SetID?
+
+    init(slotObjects: SlotObjects) { self.slotObjects = slotObjects }
+
+    mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID) {
+        if set.role.hasSlots, set != lastMap {
+            lastMap = set
+            fragment.objects += slotObjects.objects(for: set)
+        }
+        fragment.objects.append((.element(key, set), .element(value)))
+    }
+}
+
+/// Walks through the frontends of one service.
+private struct ServiceLowering {
     private let serviceName: String
     /// Target lists whose hairpin elements are there already: frontends of one port share theirs.
     private var hairpinsDone: [([Target], TransportProtocol)] = []
 
-    init(_ service: PlannedService) {
-        serviceName = service.name.description
-        let targets = service.frontends.reduce(0) { $0 + $1.treatment.targets.count }
-        fragment.objects.reserveCapacity(targets * 2 + service.frontends.count * 4)
-    }
+    init(_ service: PlannedService) { serviceName = service.name.description }
 
-    mutating func add(_ frontend: Frontend) {
+    mutating func add(_ frontend: Frontend, to collector: inout some ElementCollector) {
         let isNodePort = frontend.address.ip == nil
         let comment = comment(frontend)
         switch frontend.treatment {
         case .balance(let targets, _):
-            balance(frontend, targets, isNodePort ? .nodePortEndpoints : .endpoints)
-        case .reject: member(frontend, isNodePort ? .rejectedNodePorts : .rejectedServices, comment)
-        case .drop: member(frontend, isNodePort ? .droppedNodePorts : .droppedServices, comment)
+            balance(frontend, targets, isNodePort ? .nodePortEndpoints : .endpoints, &collector)
+        case .reject: member(frontend, isNodePort ? .rejectedNodePorts : .rejectedServices, comment, &collector)
+        case .drop: member(frontend, isNodePort ? .droppedNodePorts : .droppedServices, comment, &collector)
         }
         if let nodeTreatment = frontend.nodeTreatment {
-            balance(frontend, nodeTreatment.targets, isNodePort ? .nodePortClusterEndpoints : .clusterEndpoints)
-            member(frontend, isNodePort ? .nodePortsLocal : .externalLocalServices, comment)
+            balance(
+                frontend, nodeTreatment.targets, isNodePort ? .nodePortClusterEndpoints : .clusterEndpoints, &collector)
+            member(frontend, isNodePort ? .nodePortsLocal : .externalLocalServices, comment, &collector)
         } else if !frontend.treatment.targets.isEmpty {
-            member(frontend, dispatchRole(frontend), comment)
+            member(frontend, dispatchRole(frontend), comment, &collector)
         }
         if case .clusterIP(let address) = frontend.address {
             var key = ElementKey()
             key.append(address)
-            append(SetID(address.family, .clusterIPs), key, ElementValue())
+            collector.append(key, .member, to: SetID(address.family, .clusterIPs))
         }
     }
 
@@ -79,7 +105,7 @@ private struct ServiceLowering {
     /// `namespace/name:port`, or without the port where nft's limit of 128 characters for a comment is near.
     private func comment(_ frontend: Frontend) -> String {
         guard !frontend.portName.isEmpty else { return serviceName }
-        let full = "\(serviceName):\(frontend.portName)"
+        let full = serviceName + ":" + frontend.portName
         return full.utf8.count < 128 ? full : serviceName
     }
 
@@ -91,30 +117,30 @@ private struct ServiceLowering {
         return key
     }
 
-    private mutating func append(_ set: SetID, _ key: ElementKey, _ value: ElementValue) {
-        fragment.objects.append((.element(set, key), .element(value)))
+    private func member(
+        _ frontend: Frontend, _ role: SetID.Role, _ comment: String, _ collector: inout some ElementCollector
+    ) {
+        collector.append(key(frontend), ElementValue(comment: comment), to: SetID(frontend.address.family, role))
     }
 
-    private mutating func member(_ frontend: Frontend, _ role: SetID.Role, _ comment: String) {
-        append(SetID(frontend.address.family, role), key(frontend), ElementValue(comment: comment))
-    }
-
-    private mutating func balance(_ frontend: Frontend, _ targets: [Target], _ role: SetID.Role) {
+    private mutating func balance(
+        _ frontend: Frontend, _ targets: [Target], _ role: SetID.Role, _ collector: inout some ElementCollector
+    ) {
         let slots = SlotTable.slots(targets)
         let set = SetID(frontend.address.family, role, slots: slots.count)
-        fragment.objects.append((.set(set.family, set.name), .set(set.definition)))
-        if let rule = set.pickingRule { fragment.objects.append((.pickingRule(set), .rules([rule]))) }
         let frontendKey = key(frontend)
         for (slot, target) in slots.enumerated() {
             var key = frontendKey
             key.append(slot: UInt32(truncatingIfNeeded: slot))
-            append(set, key, ElementValue(endpoint: SocketAddress(target.address, target.port)))
+            collector.append(key, .endpoint(SocketAddress(target.address, target.port)), to: set)
         }
-        hairpins(targets, frontend)
+        hairpins(targets, frontend, &collector)
     }
 
     /// Semantics 22: an endpoint on this node that reaches itself through a service would answer itself directly.
-    private mutating func hairpins(_ targets: [Target], _ frontend: Frontend) {
+    private mutating func hairpins(
+        _ targets: [Target], _ frontend: Frontend, _ collector: inout some ElementCollector
+    ) {
         guard !hairpinsDone.contains(where: { $0.1 == frontend.transport && $0.0 == targets }) else { return }
         hairpinsDone.append((targets, frontend.transport))
         let set = SetID(frontend.address.family, .hairpin)
@@ -124,7 +150,7 @@ private struct ServiceLowering {
             key.append(target.address)
             key.append(frontend.transport)
             key.append(port: target.port)
-            append(set, key, ElementValue())
+            collector.append(key, .member, to: set)
         }
     }
 }

@@ -13,6 +13,7 @@ public struct NFTablesBackend: DataplaneBackend, ~Copyable {
     public static var name: String { "nftables" }
 
     let layout: Layout
+    let slotObjects = SlotObjects()
     var socket: NFTablesSocket?
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
@@ -85,7 +86,11 @@ enum KernelError: Error {
 
     private static func backendError(_ cause: NetlinkError, _ description: String) -> BackendError {
         if cause.isPermission { return BackendError(.notPermitted, needsRoot) }
-        return BackendError(cause.isUnsupported ? .unsupported : .refused, description)
+        // A kernel without nf_tables does not know the first question we ask it.
+        if cause.isUnsupported || cause.operation == NFTablesSocket.firstQuestion && cause.mayMeanMissingFeature {
+            return BackendError(.unsupported, "the kernel lacks nf_tables (module nf_tables): \(description)")
+        }
+        return BackendError(.refused, description)
     }
 
     private static let needsRoot =

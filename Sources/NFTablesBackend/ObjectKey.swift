@@ -3,24 +3,38 @@ public import NFTables
 
 /// Names one kernel object of ours. What is found in our tables and has no place in the layout gets a name too, so
 /// that it can be removed.
+///
+/// Nearly all keys are elements, which are kept inline and copied as plain bytes; the others are boxed.
 public enum ObjectKey: Hashable, Sendable {
-    case table(IPFamily)
-    case chain(IPFamily, String)
+    case element(ElementKey, SetID)
+    indirect case table(IPFamily)
+    indirect case chain(IPFamily, String)
     /// All rules of a chain whose rules are fixed.
-    case rules(IPFamily, String)
-    case set(IPFamily, String)
+    indirect case rules(IPFamily, String)
+    indirect case set(IPFamily, String)
     /// The rule that draws from a map of endpoints.
-    case pickingRule(SetID)
+    indirect case pickingRule(SetID)
     /// A rule that somebody else put into a picking chain, by its handle.
-    case strayRule(IPFamily, String, UInt64)
-    case element(SetID, ElementKey)
+    indirect case strayRule(IPFamily, String, UInt64)
 
     public var family: IPFamily {
         switch self {
         case .table(let family), .chain(let family, _), .rules(let family, _), .set(let family, _),
             .strayRule(let family, _, _):
             family
-        case .pickingRule(let set), .element(let set, _): set.family
+        case .pickingRule(let set), .element(_, let set): set.family
+        }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        switch self {
+        case .element(let key, let set): hasher.combine(key.folded &+ set.folded)
+        case .table(let family): hasher.combine(family)
+        case .chain(let family, let name), .rules(let family, let name), .set(let family, let name),
+            .strayRule(let family, let name, _):
+            hasher.combine(family)
+            hasher.combine(name)
+        case .pickingRule(let set): hasher.combine(set.folded)
         }
     }
 }

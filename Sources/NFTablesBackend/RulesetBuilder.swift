@@ -3,30 +3,31 @@ internal import NetAddress
 public import NFTables
 public import ServicePlan
 
+extension ElementTable<(ElementKey, ElementValue)>: ElementCollector {
+    mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID) { append((key, value), to: set) }
+}
+
 /// Gathers the ruleset that an empty node would get: what a dry run prints.
 ///
 /// The outcome depends on the services alone, not on their order.
 public struct RulesetBuilder: ~Copyable {
     private let backend: NFTablesBackend
-    private var elements: [SetID: [(ElementKey, ElementValue)]] = [:]
+    private var elements = ElementTable<(ElementKey, ElementValue)>()
 
     public init(options: LayoutOptions) { backend = NFTablesBackend(options: options) }
 
     /// Adds a service's objects.
-    public mutating func add(_ service: PlannedService) {
-        for case (.element(let set, let key), .element(let value)) in backend.fragment(for: service).objects {
-            elements[set, default: []].append((key, value))
-        }
-    }
+    public mutating func add(_ service: PlannedService) { backend.lower(service, into: &elements) }
 
     /// The ruleset of all services so far.
     public consuming func finished() -> Ruleset {
-        var elements = elements
         let tables = IPFamily.allCases.map { family in
+            var content: [SetID: [(ElementKey, ElementValue)]] = [:]
+            for (set, elements) in elements.inOrder(family) { content[set] = elements }
             let fixed = SetID.Role.allCases.filter { !$0.hasSlots }.map { SetID(family, $0) }
-            let slotted = elements.keys.filter { $0.family == family && $0.role.hasSlots }.sorted()
+            let slotted = content.keys.filter(\.role.hasSlots).sorted()
             let sets = (fixed + slotted).map { set in
-                (definition: set.definition, elements: Self.distinct(elements.removeValue(forKey: set) ?? []))
+                (definition: set.definition, elements: Self.distinct(content[set] ?? []))
             }
             let layout = backend.layout
             let chains = ChainName.allCases.map { name in
@@ -40,10 +41,18 @@ public struct RulesetBuilder: ~Copyable {
 
     /// In order of key; elements that several services share are there once.
     private static func distinct(_ elements: [(ElementKey, ElementValue)]) -> [(ElementKey, ElementValue)] {
-        let sorted = elements.sorted { $0.0 < $1.0 }
+        // Sorting small stand-ins instead of whole elements: most comparisons are decided by the first bytes.
+        let order = elements.indices.map { (prefix: elements[$0].0.prefix, index: Int32(truncatingIfNeeded: $0)) }
+            .sorted { left, right in
+                if left.prefix.0 != right.prefix.0 { return left.prefix.0 < right.prefix.0 }
+                if left.prefix.1 != right.prefix.1 { return left.prefix.1 < right.prefix.1 }
+                return elements[Int(left.index)].0 < elements[Int(right.index)].0
+            }
         var result: [(ElementKey, ElementValue)] = []
-        result.reserveCapacity(sorted.count)
-        for element in sorted where element.0 != result.last?.0 { result.append(element) }
+        result.reserveCapacity(order.count)
+        for (_, index) in order {
+            if elements[Int(index)].0 != result.last?.0 { result.append(elements[Int(index)]) }
+        }
         return result
     }
 }

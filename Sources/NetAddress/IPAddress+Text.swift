@@ -124,22 +124,18 @@ private struct AddressReader {
 extension IPAddress: CustomStringConvertible {
     /// Dotted decimal, or the canonical IPv6 text of RFC 5952.
     public var description: String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(40)
-        write(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        withUnsafeTemporaryAllocation(byteCount: 48, alignment: 1) { memory in
+            var cursor = TextCursor(memory)
+            write(to: &cursor)
+            return String(decoding: cursor.bytes, as: UTF8.self)
+        }
     }
 
-    /// Appends ``description`` as ASCII, without making a string: dry runs print addresses by the hundred thousand.
-    public func write(to text: inout [UInt8]) {
+    /// Writes ``description``, at most 45 bytes.
+    public func write(to text: inout TextCursor) {
         switch family {
-        case .ipv4:
-            for index in 0..<4 {
-                if index > 0 { text.append(UInt8(ascii: ".")) }
-                text.appendDecimal(UInt64(byte(at: index)))
-            }
-        case .ipv6:
-            writeIPv6(to: &text)
+        case .ipv4: text.put(ipv4: UInt32(truncatingIfNeeded: low))
+        case .ipv6: writeIPv6(to: &text)
         }
     }
 
@@ -147,9 +143,9 @@ extension IPAddress: CustomStringConvertible {
         UInt16(byte(at: index * 2)) << 8 | UInt16(byte(at: index * 2 + 1))
     }
 
-    private func writeIPv6(to text: inout [UInt8]) {
+    private func writeIPv6(to text: inout TextCursor) {
         if isIPv4Mapped {
-            text.append(contentsOf: "::ffff:".utf8)
+            text.put("::ffff:" as StaticString)
             IPAddress(ipv4: UInt32(truncatingIfNeeded: low)).write(to: &text)
             return
         }
@@ -157,12 +153,12 @@ extension IPAddress: CustomStringConvertible {
         var index = 0
         while index < 8 {
             if index == gap.lowerBound, !gap.isEmpty {
-                text.append(contentsOf: "::".utf8)
+                text.put("::" as StaticString)
                 index = gap.upperBound
                 continue
             }
-            if index > 0, index != gap.upperBound || gap.isEmpty { text.append(UInt8(ascii: ":")) }
-            text.appendHexadecimal(group(index))
+            if index > 0, index != gap.upperBound || gap.isEmpty { text.put(UInt8(ascii: ":")) }
+            text.put(hexadecimal: group(index))
             index += 1
         }
     }
@@ -178,19 +174,5 @@ extension IPAddress: CustomStringConvertible {
             start = max(end, start + 1)
         }
         return best
-    }
-}
-
-extension [UInt8] {
-    /// Appends a number in decimal ASCII.
-    public mutating func appendDecimal(_ number: UInt64) {
-        if number >= 10 { appendDecimal(number / 10) }
-        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10))
-    }
-
-    fileprivate mutating func appendHexadecimal(_ number: UInt16) {
-        if number >= 16 { appendHexadecimal(number >> 4) }
-        let digit = UInt8(truncatingIfNeeded: number & 0xf)
-        append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
     }
 }

@@ -24,18 +24,22 @@ public struct IPAddress: Hashable, Sendable {
         self.low = low
     }
 
-    /// An address from 4 or 16 bytes in network order; nil for any other count.
-    public init?(networkBytes bytes: some Collection<UInt8>) {
+    /// An address from 4 or 16 bytes in network order, read where they lie; nil for any other count.
+    public init?(networkBytes bytes: UnsafeRawBufferPointer) {
         switch bytes.count {
-        case 4:
-            self.init(ipv4: bytes.reduce(0) { $0 << 8 | UInt32($1) })
+        case 4: self.init(ipv4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
         case 16:
-            let high = bytes.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-            let low = bytes.dropFirst(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-            self.init(ipv6: high, low)
-        default:
-            return nil
+            self.init(
+                ipv6: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+        default: return nil
         }
+    }
+
+    /// An address from 4 or 16 bytes in network order; nil for any other count.
+    public init?(networkBytes bytes: ArraySlice<UInt8>) {
+        guard let address = bytes.withUnsafeBytes({ IPAddress(networkBytes: $0) }) else { return nil }
+        self = address
     }
 
     /// The 4 or 16 bytes in network order.

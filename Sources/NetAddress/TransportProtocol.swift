@@ -35,6 +35,17 @@ extension TransportProtocol: CustomStringConvertible {
     }
 }
 
+extension TransportProtocol {
+    /// Writes ``description``.
+    public func write(to text: inout TextCursor) {
+        switch self {
+        case .tcp: text.put("tcp" as StaticString)
+        case .udp: text.put("udp" as StaticString)
+        case .sctp: text.put("sctp" as StaticString)
+        }
+    }
+}
+
 extension TransportProtocol: Comparable {
     public static func < (left: TransportProtocol, right: TransportProtocol) -> Bool { left.rawValue < right.rawValue }
 }

@@ -42,6 +42,9 @@ public struct NetlinkError: Error, Hashable, Sendable {
     public var isStale: Bool { errno == ERESTART || errno == EAGAIN || errno == EINTR }
     /// Whether the kernel does not know what it was asked for (EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT).
     public var isUnsupported: Bool { [EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT].contains(errno) }
+    /// Whether a kernel that lacks a feature could have said this: unknown expressions and chain types are reported as
+    /// absent (ENOENT), unknown attributes as invalid (EINVAL).
+    public var mayMeanMissingFeature: Bool { isUnsupported || isAbsent || errno == EINVAL }
     /// Whether the object does not exist (ENOENT).
     public var isAbsent: Bool { errno == ENOENT }
 }

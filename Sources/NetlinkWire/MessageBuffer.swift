@@ -6,16 +6,19 @@
 /// The storage is one raw allocation instead of an array: a batch holds millions of small fields, and each append
 /// is then a store without reference counting or uniqueness checks.
 public struct MessageBuffer: ~Copyable {
-    private var storage: UnsafeMutableRawPointer
-    private var capacity: Int
+    @usableFromInline var storage: UnsafeMutableRawPointer
+    @usableFromInline var capacity: Int
     /// Bytes written so far.
-    public private(set) var count: Int
+    @usableFromInline var written: Int
+
+    /// Bytes written so far.
+    @inlinable public var count: Int { written }
 
     /// An empty buffer with room for so many bytes; it grows when they are used up.
     public init(capacity: Int = 4096) {
         self.capacity = max(capacity, 64)
         storage = .allocate(byteCount: self.capacity, alignment: 8)
-        count = 0
+        written = 0
     }
 
     deinit { storage.deallocate() }
@@ -31,9 +34,10 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Forgets everything and keeps the room.
-    public mutating func removeAll() { count = 0 }
+    public mutating func removeAll() { written = 0 }
 
-    private mutating func grow(toFit needed: Int) {
+    @usableFromInline
+    mutating func grow(toFit needed: Int) {
         let larger = max(needed, capacity * 2)
         let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
         moved.copyMemory(from: storage, byteCount: count)
@@ -43,22 +47,25 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Makes room for so many more bytes and returns where they go. The pointer holds until the next call.
-    private mutating func extend(by length: Int) -> UnsafeMutableRawPointer {
+    @inlinable
+    mutating func extend(by length: Int) -> UnsafeMutableRawPointer {
         let end = count + length
         if end > capacity { grow(toFit: end) }
         let place = storage + count
-        count = end
+        written = end
         return place
     }
 
     // MARK: - Plain fields
 
     /// Appends an integer in host byte order, without padding.
+    @inlinable
     public mutating func append<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) {
         extend(by: MemoryLayout<Number>.size).storeBytes(of: number, as: Number.self)
     }
 
     /// Appends bytes and then zeros up to a multiple of 4.
+    @inlinable
     public mutating func appendPadded(_ bytes: UnsafeRawBufferPointer) {
         let padded = netlinkAligned(bytes.count)
         let place = extend(by: padded)
@@ -93,6 +100,7 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Appends an attribute that holds bytes as they are.
+    @inlinable
     public mutating func attribute(_ type: UInt16, bytes: UnsafeRawBufferPointer) {
         attributeHeader(type, payload: bytes.count)
         appendPadded(bytes)
@@ -104,6 +112,7 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Appends the four bytes that start an attribute; the caller appends `payload` bytes and their padding.
+    @inlinable
     public mutating func attributeHeader(_ type: UInt16, payload: Int) {
         append(UInt16(truncatingIfNeeded: payload + attributeHeaderLength))
         append(type)
@@ -119,6 +128,7 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Starts a nested attribute and returns where; for loops that a closure would not fit.
+    @inlinable
     public mutating func openNest(_ type: UInt16) -> Int {
         let start = count
         append(0 as UInt16)
@@ -127,6 +137,7 @@ public struct MessageBuffer: ~Copyable {
     }
 
     /// Ends the nested attribute that began at `start`.
+    @inlinable
     public mutating func closeNest(_ start: Int) {
         (storage + start).storeBytes(of: UInt16(truncatingIfNeeded: count - start), as: UInt16.self)
     }
@@ -164,8 +175,8 @@ public struct MessageBuffer: ~Copyable {
 package func netlinkAligned(_ length: Int) -> Int { (length + 3) & ~3 }
 
 /// `sizeof(struct nlattr)`.
-package let attributeHeaderLength = 4
+@usableFromInline package let attributeHeaderLength = 4
 /// `sizeof(struct nlmsghdr)`.
 package let messageHeaderLength = 16
 /// `NLA_F_NESTED`.
-private let nestedFlag: UInt16 = 0x8000
+@usableFromInline let nestedFlag: UInt16 = 0x8000

@@ -14,7 +14,7 @@ public struct ServiceName: Hashable, Sendable {
 
 extension ServiceName: CustomStringConvertible {
     /// `namespace/name`.
-    public var description: String { "\(namespace)/\(name)" }
+    public var description: String { namespace + "/" + name }
 }
 
 extension ServiceName: Comparable {

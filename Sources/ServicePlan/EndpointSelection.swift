@@ -1,27 +1,35 @@
 internal import NetAddress
 internal import ServiceModel
 
-/// Which endpoints of a service take new connections in one family (semantics 10-12, 14, 16).
+/// Which endpoints of a service take new connections in one family (semantics 10-14, 16).
 struct EndpointSelection {
-    /// Endpoints of the family that take connections at all, with the two facts that choosing among them needs.
-    private var candidates: [(endpoint: Endpoint, isReady: Bool, isLocal: Bool)] = []
+    private let service: Service
+    /// Nil where endpoints do not say for whom they are meant.
+    private let topology: Topology?
+    /// Endpoints of the family that take connections at all, by index: copying them would count their references up
+    /// and down.
+    private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
+        self.service = service
+        let topology = Topology(node: node, service: service)
+        self.topology = topology.isNeeded ? topology : nil
         candidates.reserveCapacity(service.endpoints.count)
-        for endpoint in service.endpoints where endpoint.address.family == family && endpoint.weight > 0 {
-            let isLocal = node.nodeName != nil && endpoint.nodeName == node.nodeName
-            candidates.append((endpoint, Self.isReady(endpoint, of: service), isLocal))
+        for index in service.endpoints.indices
+        where service.endpoints[index].address.family == family && service.endpoints[index].weight > 0 {
+            let isReady = Self.isReady(service.endpoints[index].conditions, of: service)
+            guard isReady || service.endpoints[index].conditions.isSuperset(of: [.isServing, .isTerminating]) else {
+                continue
+            }
+            let isLocal = node.nodeName != nil && service.endpoints[index].nodeName == node.nodeName
+            candidates.append((index, isReady, isLocal))
         }
     }
 
     /// Ready excludes terminating, unless the service publishes endpoints whatever their state (semantics 10).
-    private static func isReady(_ endpoint: Endpoint, of service: Service) -> Bool {
+    private static func isReady(_ conditions: EndpointConditions, of service: Service) -> Bool {
         if service.publishNotReadyAddresses { return true }
-        return endpoint.conditions.contains(.isReady) && !endpoint.conditions.contains(.isTerminating)
-    }
-
-    private static func isServingTerminating(_ endpoint: Endpoint) -> Bool {
-        endpoint.conditions.isSuperset(of: [.isServing, .isTerminating])
+        return conditions.contains(.isReady) && !conditions.contains(.isTerminating)
     }
 
     /// The two sets for one port: all of the cluster's endpoints and this node's, each with its own fallback to those
@@ -30,17 +38,21 @@ struct EndpointSelection {
     func targets(for port: ServicePort) -> PortTargets {
         var ready = Choice()
         var terminating = Choice()
-        for (endpoint, isReady, isLocal) in candidates {
-            guard isReady || Self.isServingTerminating(endpoint), let number = endpoint.targetPort(for: port) else {
-                continue
-            }
+        let near = topology.map { topology in
+            Set(topology.preferred(candidates.filter { $0.isReady && serves($0.index, port) }.map(\.index)))
+        }
+        ready.cluster.reserveCapacity(candidates.count)
+        for (index, isReady, isLocal) in candidates {
+            guard let number = service.endpoints[index].targetPort(for: port) else { continue }
             let target = Target(
-                address: endpoint.address, port: number, weight: endpoint.weight,
-                mayBeLocal: isLocal || endpoint.nodeName == nil)
+                address: service.endpoints[index].address, port: number, weight: service.endpoints[index].weight,
+                mayBeLocal: isLocal || service.endpoints[index].nodeName == nil)
             if isReady {
-                ready.add(target, isLocal)
+                if near?.contains(index) ?? true { ready.cluster.append(target) }
+                if isLocal { ready.local.append(target) }
             } else {
-                terminating.add(target, isLocal)
+                terminating.cluster.append(target)
+                if isLocal { terminating.local.append(target) }
             }
         }
         return PortTargets(
@@ -48,19 +60,19 @@ struct EndpointSelection {
             local: Self.distinct(ready.local.isEmpty ? terminating.local : ready.local))
     }
 
+    private func serves(_ index: Int, _ port: ServicePort) -> Bool {
+        service.endpoints[index].targetPort(for: port) != nil
+    }
+
     private struct Choice {
         var cluster: [Target] = []
         var local: [Target] = []
-
-        mutating func add(_ target: Target, _ isLocal: Bool) {
-            cluster.append(target)
-            if isLocal { local.append(target) }
-        }
     }
 
     /// In order of address and port, so that the order of definitions does not matter; each once, so that an endpoint
     /// that two slices hold gets no double share (semantics 16).
     private static func distinct(_ targets: [Target]) -> [Target] {
+        if Self.areDistinct(targets) { return targets }
         let sorted = targets.sorted()
         var result: [Target] = []
         result.reserveCapacity(sorted.count)
@@ -73,6 +85,11 @@ struct EndpointSelection {
             }
         }
         return result
+    }
+
+    /// Whether there is nothing to do, as is usual: in order, each once.
+    private static func areDistinct(_ targets: [Target]) -> Bool {
+        zip(targets, targets.dropFirst()).allSatisfy { $0 < $1 }
     }
 }
 

@@ -39,9 +39,9 @@ public struct FrontendClaims: Sendable {
         var conflicts: [Conflict] = []
         let name = service.name
         service.frontends.removeAll { frontend in
-            let owner = owners[Key(frontend), default: name]
-            owners[Key(frontend)] = owner
-            guard owner != name else { return false }
+            let key = Key(frontend)
+            guard let owner = owners.updateValue(name, forKey: key), owner != name else { return false }
+            owners[key] = owner
             conflicts.append(Conflict(loser: name, winner: owner, frontend: frontend))
             return true
         }

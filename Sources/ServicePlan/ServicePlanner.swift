@@ -27,9 +27,11 @@ public struct ServicePlanner: Sendable {
         _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
         into frontends: inout [Frontend]
     ) {
+        // A single address cannot be there twice, and that is what most services have.
+        let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
         var taken: Set<IPAddress> = []
         func add(_ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?) {
-            if let ip = address.ip, !taken.insert(ip).inserted { return }
+            if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
             frontends.append(
                 Frontend(
                     address: address, transport: port.transport, port: number, portName: port.name,

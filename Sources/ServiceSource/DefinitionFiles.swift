@@ -49,7 +49,7 @@ public enum DefinitionFiles {
             if isDefinition, !name.hasPrefix(".") { names.append(name) }
         }
         guard !names.isEmpty else { throw Failure(path, "the directory holds no *.json, *.yaml or *.yml file") }
-        return names.sorted().map { "\(path)/\($0)" }
+        return names.sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
     }
 
     private static func read(_ path: String) throws(Failure) -> DefinitionInput {

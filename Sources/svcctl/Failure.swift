@@ -12,6 +12,7 @@ extension ExitCode {
     static let unreadableInput = ExitCode(66)
     static let unsupported = ExitCode(69)
     static let refused = ExitCode(74)
+    static let outputFailed = ExitCode(74)
     static let notPermitted = ExitCode(77)
 }
 

@@ -26,38 +26,28 @@ struct DefinitionArguments: ParsableArguments {
     }
 }
 
-/// The plans of all services, with conflicts settled and said.
-struct Plans {
-    var services: [PlannedService] = []
-    var frontendCount = 0
-
-    init(_ definitions: Definitions, _ options: LayoutOptions, _ logger: Logger) throws {
-        let planner = ServicePlanner(node: options.node)
-        var claims = FrontendClaims()
-        try Self.refuseUnsupported(definitions)
-        for service in definitions.services.sorted(by: FrontendClaims.precedes) {
-            for limit in NFTablesBackend.limits(of: service) where !limit.isRefused {
-                logger.warning("\(service.name): \(limit.message)")
-            }
-            var planned = planner.plan(service)
-            for conflict in claims.admit(&planned) { logger.warning("\(conflict)") }
-            frontendCount += planned.frontends.count
-            services.append(planned)
-        }
-    }
-
-    /// What a backend cannot do is refused, never done in another way.
-    private static func refuseUnsupported(_ definitions: Definitions) throws {
+extension Definitions {
+    /// Plans all services; what a backend cannot do is refused, never done in another way.
+    func plans(_ node: NodeFacts, _ logger: Logger) throws -> ServicePlans {
         var refused = 0
-        for service in definitions.services {
-            for limit in NFTablesBackend.limits(of: service) where limit.isRefused {
+        for service in services {
+            for limit in NFTablesBackend.limits(of: service) {
+                guard limit.isRefused else {
+                    logger.warning("\(service.name): \(limit.message)")
+                    continue
+                }
                 printError("svcctl: \(service.name): \(limit.message)")
                 refused += 1
             }
         }
         if refused > 0 { throw ExitCode.invalidDefinitions }
+        let plans = ServicePlans(services, node: node)
+        for conflict in plans.conflicts { logger.warning("\(conflict)") }
+        return plans
     }
+}
 
+extension ServicePlans {
     /// `3 services, 7 frontends`.
     var summary: String {
         func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -1,19 +1,27 @@
+internal import ArgumentParser
 internal import Glibc
 internal import NFTables
 
-/// Writes bytes to standard output.
-func printBytes(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+/// Writes bytes to standard output. The program ends if they cannot be written, since a part of an output, or none of
+/// it, must not pass for all of it.
+func printBytes(_ bytes: [UInt8]) {
+    guard !write(bytes, to: STDOUT_FILENO) else { return }
+    printError("svcctl: standard output: \(String(cString: strerror(errno)))")
+    exit(ExitCode.outputFailed.rawValue)
+}
 
-/// Writes bytes to a descriptor, all of them or up to a closed pipe.
-func write(_ bytes: [UInt8], to descriptor: Int32) {
+/// Writes all of some bytes to a descriptor; false, with the reason in errno, if that fails.
+@discardableResult
+func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     bytes.withUnsafeBytes { raw in
         var rest = raw[...]
         while !rest.isEmpty {
             let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 }
 

@@ -31,6 +31,12 @@ struct EquivalenceTests {
                             nodeName: "node-a", clusterCIDRs: blocks, nodePortAddresses: nodePortBlocks),
                         masqueradeBit: 31)),
                 Scenario(
+                    name: "all addresses are pods",
+                    desired: Desired(
+                        services: everything,
+                        node: NodeFacts(
+                            nodeName: "node-a", clusterCIDRs: ["0.0.0.0/0", "::/0"].compactMap { CIDR($0) }))),
+                Scenario(
                     name: "masquerade all, node ports nowhere in IPv6",
                     desired: Desired(
                         services: everything,

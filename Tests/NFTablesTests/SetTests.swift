@@ -140,7 +140,7 @@ import Testing
             var batch = Batch(generation: nil)
             batch.add(Table(family: .ipv4, name: "many"))
             batch.add(set)
-            batch.add(keys.lazy.map { ($0, ElementValue()) }, to: set)
+            batch.add(keys.map { ($0, ElementValue()) }, to: set)
             try socket.commit(batch)
             // While the kernel still enlarges the set it may repeat elements; the backend asks again, and so do we.
             var found: [ElementKey] = []
@@ -150,7 +150,7 @@ import Testing
             }
             #expect(found.sorted() == keys)
             var deletion = Batch(generation: nil)
-            deletion.delete(keys.dropFirst(), from: set)
+            deletion.delete(Array(keys.dropFirst()), from: set)
             try socket.commit(deletion)
             found = []
             try socket.elements(of: set) { found.append($0.key) }

@@ -12,7 +12,7 @@ import Testing
     func readsAndPrints(text: String, canonical: String) throws {
         let address = try #require(IPAddress(text))
         #expect(address.description == canonical)
-        #expect(IPAddress(networkBytes: address.networkBytes) == address)
+        #expect(IPAddress(networkBytes: address.networkBytes[...]) == address)
     }
 
     @Test(arguments: [

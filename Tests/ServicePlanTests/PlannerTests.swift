@@ -97,6 +97,61 @@ import Testing
         #expect(Self.targets(Self.plan(service).frontends[0].treatment) == ["10.0.0.1:8080", "10.0.0.2:8080"])
     }
 
+    struct Hints: Sendable, CustomTestStringConvertible {
+        var name: String
+        /// For each of three ready endpoints: zones, nodes.
+        var hints: [(zones: [String], nodes: [String])]
+        var chosen: [Int]
+        var testDescription: String { name }
+
+        static let all = [
+            Hints(name: "none", hints: [([], []), ([], []), ([], [])], chosen: [0, 1, 2]),
+            Hints(name: "our zone", hints: [(["a"], []), (["b"], []), (["a", "b"], [])], chosen: [0, 2]),
+            Hints(name: "one without a hint", hints: [(["a"], []), ([], []), (["b"], [])], chosen: [0, 1, 2]),
+            Hints(
+                name: "no endpoint for our zone", hints: [(["b"], []), (["c"], []), (["b"], [])], chosen: [0, 1, 2]),
+            Hints(
+                name: "our node first", hints: [(["a"], ["here"]), (["a"], ["there"]), (["a"], ["there"])], chosen: [0]),
+            Hints(
+                name: "no endpoint for our node", hints: [(["a"], ["x"]), (["b"], ["y"]), (["b"], ["z"])], chosen: [0]),
+        ]
+    }
+
+    /// Semantics 13: all or nothing.
+    @Test(arguments: Hints.all) func hintsChooseWhatIsNear(_ test: Hints) {
+        let service = Self.service { service in
+            service.isFromKubernetes = true
+            service.externalTrafficPolicy = .local
+            service.endpoints = test.hints.enumerated().map { index, hints in
+                var endpoint = Self.endpoint("10.0.0.\(index)", node: "here")
+                (endpoint.zoneHints, endpoint.nodeHints) = hints
+                return endpoint
+            }
+            // One that is terminating has no say.
+            service.endpoints.append(Self.endpoint("10.0.0.9", [.isServing, .isTerminating]))
+        }
+        let plan = Self.plan(service, NodeFacts(nodeName: "here", zone: "a"))
+        #expect(Self.targets(plan.frontends[0].treatment) == test.chosen.map { "10.0.0.\($0):8080" })
+        // Policy Local ignores hints.
+        #expect(plan.frontends[1].treatment.targets.count == 3)
+        // Where the node's place is not known, hints say nothing.
+        #expect(Self.plan(service, NodeFacts()).frontends[0].treatment.targets.count == 3)
+    }
+
+    @Test(arguments: [("PreferClose", ["10.0.0.0", "10.0.0.1"]), ("PreferSameNode", ["10.0.0.0"])])
+    func nativeDefinitionsHaveTheirHintsByDistribution(distribution: String, chosen: [String]) {
+        let service = Self.service { service in
+            service.trafficDistribution = distribution
+            service.endpoints = [("here", "a"), ("there", "a"), ("far", "b")].enumerated().map { index, place in
+                var endpoint = Self.endpoint("10.0.0.\(index)", node: place.0)
+                endpoint.zone = place.1
+                return endpoint
+            }
+        }
+        let plan = Self.plan(service, NodeFacts(nodeName: "here", zone: "a"))
+        #expect(Self.targets(plan.frontends[0].treatment) == chosen.map { "\($0):8080" })
+    }
+
     /// Semantics 2: each family is a world of its own.
     @Test func familiesAreSeparate() {
         let service = Self.service { service in

@@ -45,6 +45,9 @@ public struct Batch: ~Copyable {
 
     deinit { scratch.deallocate() }
 
+    /// The sequence number of the message that was added last.
+    var lastSequence: UInt32 { sequence - 1 }
+
     /// Whether no change has been added.
     public var isEmpty: Bool { buffer.count == sizeOfEmpty }
 
@@ -210,44 +213,54 @@ public struct Batch: ~Copyable {
 
     /// Adds elements. One that is there already with the same data is left alone; with other data the whole
     /// transaction is refused (EEXIST).
-    public mutating func add(_ elements: some Sequence<(ElementKey, ElementValue)>, to set: SetDefinition) {
-        putElements(NFT_MSG_NEWSETELEM, .create, set, elements) { (buffer, element) in
-            Self.write(element.0, element.1, to: &buffer)
-        }
+    public mutating func add(_ elements: [(ElementKey, ElementValue)], to set: SetDefinition) {
+        var run = openElements(set, adding: true)
+        for (key, value) in elements { put(key, value, into: &run) }
+        close(run)
     }
 
     /// Deletes elements; one that is missing makes the kernel refuse the whole transaction (ENOENT).
-    public mutating func delete(_ keys: some Sequence<ElementKey>, from set: SetDefinition) {
-        putElements(NFT_MSG_DELSETELEM, [], set, keys) { (buffer, key) in Self.write(key, nil, to: &buffer) }
+    public mutating func delete(_ keys: [ElementKey], from set: SetDefinition) {
+        var run = openElements(set, adding: false)
+        for key in keys { put(key, ElementValue(), into: &run) }
+        close(run)
     }
 
-    /// Elements are written straight into the batch, as many to a message as one attribute can hold.
-    private mutating func putElements<Item>(
-        _ type: nf_tables_msg_types, _ flags: MessageFlags, _ set: SetDefinition, _ items: some Sequence<Item>,
-        _ write: (inout MessageBuffer, Item) -> Void
-    ) {
-        var open: (message: Int, list: Int)?
-        for item in items {
-            if let (message, list) = open, buffer.count - list > longestElementList {
-                buffer.closeNest(list)
-                buffer.closeMessage(message)
-                open = nil
-            }
-            if open == nil {
-                let message = self.open(Self.type(type), flags, .elements(set), family: set.family.netfilterNumber)
-                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
-                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
-                open = (message, buffer.openNest(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)))
-            }
-            write(&buffer, item)
-        }
-        if let (message, list) = open {
-            buffer.closeNest(list)
-            buffer.closeMessage(message)
-        }
+    /// A message that elements of one set are being written to.
+    public struct ElementRun {
+        fileprivate let set: SetDefinition
+        fileprivate let isAdding: Bool
+        fileprivate var message: Int
+        fileprivate var list: Int
     }
 
-    private static func write(_ key: ElementKey, _ value: ElementValue?, to buffer: inout MessageBuffer) {
+    /// Starts to add elements to a set, or to delete them from it, one by one. Nothing else may be added to the batch
+    /// before ``close(_:)``.
+    public mutating func openElements(_ set: SetDefinition, adding isAdding: Bool) -> ElementRun {
+        let type = Self.type(isAdding ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM)
+        let message = open(type, isAdding ? .create : [], .elements(set), family: set.family.netfilterNumber)
+        buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
+        buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
+        let list = buffer.openNest(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue))
+        return ElementRun(set: set, isAdding: isAdding, message: message, list: list)
+    }
+
+    /// Writes an element straight into the batch, in a new message where an attribute cannot hold more.
+    public mutating func put(_ key: ElementKey, _ value: ElementValue, into run: inout ElementRun) {
+        if buffer.count - run.list > longestElementList {
+            close(run)
+            run = openElements(run.set, adding: run.isAdding)
+        }
+        Self.write(key, value, to: &buffer)
+    }
+
+    /// Ends a run of elements.
+    public mutating func close(_ run: ElementRun) {
+        buffer.closeNest(run.list)
+        buffer.closeMessage(run.message)
+    }
+
+    private static func write(_ key: ElementKey, _ value: ElementValue, to buffer: inout MessageBuffer) {
         let element = buffer.openNest(UInt16(NFTA_LIST_ELEM.rawValue))
         if key == .catchAll {
             buffer.attribute(UInt16(NFTA_SET_ELEM_FLAGS.rawValue), bigEndian: elementFlagCatchAll)
@@ -256,12 +269,12 @@ public struct Batch: ~Copyable {
             key.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
             buffer.closeNest(keyNest)
         }
-        if let endpoint = value?.endpoint {
+        if let endpoint = value.endpoint {
             let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
             write(endpoint, to: &buffer)
             buffer.closeNest(dataNest)
         }
-        if let comment = value?.comment {
+        if let comment = value.comment {
             var userdata = Userdata()
             userdata.put(0, text: comment)
             buffer.attribute(UInt16(NFTA_SET_ELEM_USERDATA.rawValue), bytes: userdata.bytes)

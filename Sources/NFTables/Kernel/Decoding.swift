@@ -166,7 +166,8 @@ extension ElementKey {
 extension ObservedElement {
     init?(_ element: Attribute, of set: SetDefinition) {
         var key: ElementKey?
-        var value = ElementValue()
+        var endpoint: SocketAddress?
+        var comment: String?
         var counter: ElementCounter?
         for attribute in element.nested {
             switch Int(attribute.type) {
@@ -175,11 +176,11 @@ extension ObservedElement {
             case Int(NFTA_SET_ELEM_FLAGS.rawValue):
                 if (attribute.bigEndian(UInt32.self) ?? 0) & elementFlagCatchAll != 0 { key = .catchAll }
             case Int(NFTA_SET_ELEM_DATA.rawValue):
-                value.endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
+                endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
                     SocketAddress($0.payload, set.family)
                 }
             case Int(NFTA_SET_ELEM_USERDATA.rawValue):
-                value.comment = Userdata(bytes: Array(attribute.payload)).text(0)
+                comment = Userdata(bytes: Array(attribute.payload)).text(0)
             case Int(NFTA_SET_ELEM_EXPR.rawValue):
                 counter = ElementCounter(attribute)
             default: break
@@ -187,7 +188,7 @@ extension ObservedElement {
         }
         guard let key else { return nil }
         self.key = key
-        self.value = value
+        value = ElementValue(endpoint: endpoint, comment: comment)
         self.counter = counter
     }
 }
@@ -196,15 +197,9 @@ extension SocketAddress {
     /// From an address and a padded port as they lie in a map's datum.
     init?(_ bytes: UnsafeRawBufferPointer, _ family: IPFamily) {
         let length = family.addressLength
-        guard bytes.count == length + 4 else { return nil }
-        let address =
-            switch family {
-            case .ipv4: IPAddress(ipv4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
-            case .ipv6:
-                IPAddress(
-                    ipv6: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
-                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
-            }
+        guard bytes.count == length + 4,
+            let address = IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: bytes[..<length]))
+        else { return nil }
         self.init(address, UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: length, as: UInt16.self)))
     }
 }

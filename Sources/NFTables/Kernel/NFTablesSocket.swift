@@ -13,15 +13,18 @@ public struct NFTablesSocket: ~Copyable {
 
     // MARK: - Reading
 
+    /// What reading the generation is called in errors: whoever observes asks for it first.
+    public static let firstQuestion = "reading the ruleset's generation"
+
     /// The number of the ruleset: one more after each transaction of anybody's in this namespace.
     public mutating func generation() throws(NetlinkError) -> UInt32 {
         var generation: UInt32?
-        try get(NFT_MSG_GETGEN, [], "reading the ruleset's generation", nil) { _ in
+        try get(NFT_MSG_GETGEN, [], Self.firstQuestion, nil) { _ in
         } onMessage: { message in
             generation = message.attributes(after: netfilterHeaderLength)
                 .first(UInt16(NFTA_GEN_ID.rawValue))?.bigEndian()
         }
-        guard let generation else { throw NetlinkError(errno: ENODATA, operation: "reading the ruleset's generation") }
+        guard let generation else { throw NetlinkError(errno: ENODATA, operation: Self.firstQuestion) }
         return generation
     }
 
@@ -114,6 +117,16 @@ public struct NFTablesSocket: ~Copyable {
             errno: refusal.errno, operation: "changing the ruleset", message: refusal.message,
             sequence: refusal.sequence, offset: refusal.offset)
         throw TransactionError(cause: cause, object: batch.description(of: refusal))
+    }
+
+    /// Whether the kernel refuses anything of a batch. Nothing of it is carried out: it ends in the deletion of a chain
+    /// that is not there, which the kernel must refuse, and with it all.
+    public mutating func refuses(_ batch: consuming Batch, impossibleIn table: Table) throws(NetlinkError) -> Bool {
+        batch.delete(Chain(family: table.family, table: table.name, name: "never made"))
+        let last = batch.lastSequence
+        batch.finish()
+        let refusals = try socket.commit(batch.buffer, operation: "trying what the kernel can do")
+        return refusals.contains { $0.sequence < last }
     }
 
     /// The first refusal is the reason; those after it are often its consequences.

@@ -5,12 +5,17 @@ public import NetAddress
 ///
 /// The words hold the bytes in network order, so that comparing words compares bytes; unused bytes are zero.
 public struct ElementKey: Hashable, Sendable {
-    public private(set) var length: UInt8 = 0
-    fileprivate var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    /// It comes last, so that what is stored beside a key fits into the padding.
+    @usableFromInline var used: UInt8 = 0
+
+    /// Bytes in use.
+    @inlinable public var length: UInt8 { used }
 
     /// The longest key: two IPv6 addresses, a protocol and a port.
     public static let maximumLength = 40
 
+    @inlinable
     public init() {}
 
     /// Stands for nft's `*`, the element for every key that the set does not hold (NFT_SET_ELEM_CATCHALL).
@@ -19,11 +24,12 @@ public struct ElementKey: Hashable, Sendable {
     /// A key from its bytes as the kernel has them; nil if there are more than ``maximumLength``.
     public init?(bytes: UnsafeRawBufferPointer) {
         guard bytes.count <= Self.maximumLength else { return nil }
-        length = UInt8(truncatingIfNeeded: bytes.count)
+        used = UInt8(truncatingIfNeeded: bytes.count)
         withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
     }
 
     /// Appends the bytes of an address, which are a multiple of 4.
+    @inlinable
     public mutating func append(_ address: IPAddress) {
         switch address.family {
         case .ipv4:
@@ -37,46 +43,57 @@ public struct ElementKey: Hashable, Sendable {
     }
 
     /// Appends a protocol number and its padding.
+    @inlinable
     public mutating func append(_ transport: TransportProtocol) {
         append(word: UInt32(transport.rawValue).littleEndian)
     }
 
     /// Appends a port in network byte order and its padding.
+    @inlinable
     public mutating func append(port: UInt16) {
         append(word: UInt32(port.bigEndian).littleEndian)
     }
 
     /// Appends a slot in host byte order.
+    @inlinable
     public mutating func append(slot: UInt32) { append(word: slot) }
 
     /// Appends four bytes as they lie in memory; ignored when the key is full, which no layout of ours reaches.
-    private mutating func append(word: UInt32) {
+    @inlinable
+    mutating func append(word: UInt32) {
         let offset = Int(length)
         guard offset + 4 <= Self.maximumLength else { return }
         withUnsafeMutableBytes(of: &words) { $0.storeBytes(of: word, toByteOffset: offset, as: UInt32.self) }
-        length += 4
+        used += 4
     }
 
     /// Calls a closure with the bytes in place.
+    @inlinable
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
     }
 
+    @inlinable
     public static func == (left: ElementKey, right: ElementKey) -> Bool {
         left.words.0 == right.words.0 && left.words.1 == right.words.1 && left.words.2 == right.words.2
             && left.words.3 == right.words.3 && left.words.4 == right.words.4 && left.length == right.length
     }
 
-    public func hash(into hasher: inout Hasher) {
-        // Most keys are IPv4's and fill two words; what lies behind them is zero and adds nothing.
-        hasher.combine(words.0)
-        hasher.combine(words.1)
-        if length > 16 {
-            hasher.combine(words.2)
-            hasher.combine(words.3)
-            hasher.combine(words.4)
-        }
+    @inlinable
+    public func hash(into hasher: inout Hasher) { hasher.combine(folded) }
+
+    /// All words in one, each multiplied by an odd number of its own: one step of the hasher instead of five.
+    @inlinable
+    public var folded: UInt64 {
+        let low = words.0 &* 0x9e37_79b9_7f4a_7c15 ^ words.1 &* 0xc2b2_ae3d_27d4_eb4f
+        guard length > 16 else { return low }
+        return low ^ words.2 &* 0x1656_67b1_9e37_79f9 ^ words.3 &* 0x85eb_ca77_c2b2_ae63
+            ^ words.4 &* 0x27d4_eb2f_1656_67c5
     }
+
+    /// The first sixteen bytes as a pair of numbers that orders keys as ``<(_:_:)`` does, up to ties.
+    @inlinable
+    public var prefix: (UInt64, UInt64) { (words.0.bigEndian, words.1.bigEndian) }
 }
 
 extension ElementKey: Comparable {
@@ -104,16 +121,35 @@ extension ElementKey {
     }
 }
 
-/// What an element holds besides its key.
-public struct ElementValue: Hashable, Sendable {
-    /// Where a map's element leads: an endpoint's address and port. Nil in a set.
-    public var endpoint: SocketAddress?
-    /// What nft prints beside the element; at most 127 bytes of UTF-8.
-    public var comment: String?
+/// What an element holds besides its key. The usual two cases are plain bytes; a comment is boxed.
+public enum ElementValue: Hashable, Sendable {
+    /// Nothing: a member of a set.
+    case member
+    /// Where a map's element leads.
+    case endpoint(SocketAddress)
+    /// A comment, which nft prints beside the element: at most 127 bytes of UTF-8.
+    indirect case commented(String, endpoint: SocketAddress?)
 
+    @inlinable
     public init(endpoint: SocketAddress? = nil, comment: String? = nil) {
-        self.endpoint = endpoint
-        self.comment = comment
+        switch (comment, endpoint) {
+        case (let comment?, _): self = .commented(comment, endpoint: endpoint)
+        case (nil, let endpoint?): self = .endpoint(endpoint)
+        case (nil, nil): self = .member
+        }
+    }
+
+    /// An endpoint's address and port; nil in a set.
+    @inlinable public var endpoint: SocketAddress? {
+        switch self {
+        case .member: nil
+        case .endpoint(let endpoint): endpoint
+        case .commented(_, let endpoint): endpoint
+        }
+    }
+
+    @inlinable public var comment: String? {
+        if case .commented(let comment, _) = self { comment } else { nil }
     }
 }
 
@@ -122,6 +158,7 @@ public struct SocketAddress: Hashable, Sendable {
     public var address: IPAddress
     public var port: UInt16
 
+    @inlinable
     public init(_ address: IPAddress, _ port: UInt16) {
         self.address = address
         self.port = port

@@ -7,43 +7,48 @@ extension SetDefinition {
     public var reference: String { "\(kind) \(family.nftName) \(table) \(name)" }
 
     /// A key in nft's language: `10.96.0.10 . tcp . 80`.
-    public func text(of element: ElementKey) -> String {
-        var text: [UInt8] = []
-        write(element, to: &text)
-        return String(decoding: text, as: UTF8.self)
-    }
+    public func text(of element: ElementKey) -> String { Self.line { write(element, to: &$0) } }
 
     /// A whole element: `10.96.0.10 . tcp . 80 . 0 : 10.244.1.2 . 8080`.
     public func text(of element: ElementKey, _ value: ElementValue) -> String {
-        var text: [UInt8] = []
-        write(element, value, to: &text)
-        return String(decoding: text, as: UTF8.self)
+        Self.line { write(element, value, to: &$0) }
     }
 
-    func write(_ element: ElementKey, _ value: ElementValue, to text: inout [UInt8]) {
+    /// The longest element: five addresses' worth of text and a comment.
+    static let longestLine = 512
+
+    private static func line(_ write: (inout TextCursor) -> Void) -> String {
+        withUnsafeTemporaryAllocation(byteCount: longestLine, alignment: 1) { memory in
+            var cursor = TextCursor(memory)
+            write(&cursor)
+            return String(decoding: cursor.bytes, as: UTF8.self)
+        }
+    }
+
+    func write(_ element: ElementKey, _ value: ElementValue, to text: inout TextCursor) {
         write(element, to: &text)
         if let comment = value.comment {
-            text += " comment \"".utf8
+            text.put(" comment \"" as StaticString)
             // nft has no escapes within quotes, so what cannot be quoted does not reach the text.
             for byte in comment.utf8 where byte != UInt8(ascii: "\"") && byte >= 0x20 && byte != 0x7f {
-                text.append(byte)
+                text.put(byte)
             }
-            text.append(UInt8(ascii: "\""))
+            text.put(UInt8(ascii: "\""))
         }
         if let endpoint = value.endpoint {
-            text += " : ".utf8
+            text.put(" : " as StaticString)
             endpoint.address.write(to: &text)
-            text += " . ".utf8
-            text.appendDecimal(UInt64(endpoint.port))
+            text.put(" . " as StaticString)
+            text.put(decimal: UInt32(endpoint.port))
         }
     }
 
-    private func write(_ element: ElementKey, to text: inout [UInt8]) {
-        if element == .catchAll { return text.append(UInt8(ascii: "*")) }
+    private func write(_ element: ElementKey, to text: inout TextCursor) {
+        if element == .catchAll { return text.put(UInt8(ascii: "*")) }
         element.withBytes { bytes in
             var offset = 0
             for field in key {
-                if offset > 0 { text += " . ".utf8 }
+                if offset > 0 { text.put(" . " as StaticString) }
                 field.write(bytes, at: offset, to: &text)
                 offset += field.paddedLength
             }
@@ -77,8 +82,8 @@ extension SetDefinition {
 extension Field {
     private enum Value {
         case address(IPAddress)
-        case name(String)
-        case number(UInt64)
+        case transport(TransportProtocol)
+        case number(UInt32)
     }
 
     /// The part's value in a key; nil where the key is too short.
@@ -86,31 +91,32 @@ extension Field {
         guard offset >= 0, offset + length <= key.count else { return nil }
         switch self {
         case .sourceAddress, .destinationAddress:
-            return IPAddress(networkBytes: key[offset..<offset + length]).map { .address($0) }
+            return IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: key[offset..<offset + length]))
+                .map { .address($0) }
         case .transportProtocol:
             let number = key[offset]
-            return TransportProtocol(rawValue: number).map { .name($0.description) } ?? .number(UInt64(number))
+            return TransportProtocol(rawValue: number).map { .transport($0) } ?? .number(UInt32(number))
         case .destinationPort:
-            return .number(UInt64(UInt16(bigEndian: key.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
+            return .number(UInt32(UInt16(bigEndian: key.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
         case .randomSlot:
-            return .number(UInt64(key.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+            return .number(key.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
         }
     }
 
-    fileprivate func write(_ key: UnsafeRawBufferPointer, at offset: Int, to text: inout [UInt8]) {
+    fileprivate func write(_ key: UnsafeRawBufferPointer, at offset: Int, to text: inout TextCursor) {
         switch value(key, at: offset) {
         case .address(let address): address.write(to: &text)
-        case .name(let name): text += name.utf8
-        case .number(let number): text.appendDecimal(number)
-        case nil: text.append(UInt8(ascii: "?"))
+        case .transport(let transport): transport.write(to: &text)
+        case .number(let number): text.put(decimal: number)
+        case nil: text.put(UInt8(ascii: "?"))
         }
     }
 
     fileprivate func json(_ key: UnsafeRawBufferPointer, at offset: Int) -> JSON {
         switch value(key, at: offset) {
         case .address(let address): .string(address.description)
-        case .name(let name): .string(name)
-        case .number(let number): .number(Int(truncatingIfNeeded: number))
+        case .transport(let transport): .string(transport.description)
+        case .number(let number): .number(Int(number))
         case nil: nil
         }
     }

@@ -28,6 +28,8 @@ public struct Ruleset: Sendable {
 extension Ruleset {
     /// Appends the ruleset in nft's language.
     public func writeScript(to text: inout [UInt8]) {
+        let elements = tables.reduce(0) { $0 + $1.sets.reduce(0) { $0 + $1.elements.count } }
+        text.reserveCapacity(text.count + 16_384 + elements * 64)
         for content in tables {
             text += "table \(content.table.family.nftName) \(content.table.name) {\n".utf8
             if let comment = content.table.comment { text += "\tcomment \"\(comment)\"\n".utf8 }
@@ -44,10 +46,15 @@ extension Ruleset {
         if set.countsPackets { text += "\t\tcounter\n".utf8 }
         if !elements.isEmpty {
             text += "\t\telements = {\n".utf8
-            for (key, value) in elements {
-                text += "\t\t\t".utf8
-                set.write(key, value, to: &text)
-                text += ",\n".utf8
+            withUnsafeTemporaryAllocation(byteCount: SetDefinition.longestLine, alignment: 1) { memory in
+                var line = TextCursor(memory)
+                for (key, value) in elements {
+                    line.put("\t\t\t" as StaticString)
+                    set.write(key, value, to: &line)
+                    line.put(",\n" as StaticString)
+                    text.append(contentsOf: line.bytes)
+                    line.reset()
+                }
             }
             text += "\t\t}\n".utf8
         }

@@ -22,14 +22,14 @@ extension NFTablesBackend {
             }
             do {
                 try prepare(&changes, state)
-                try commit(batch(for: changes))
+                try commit(batch(for: changes, generation: kernel.generation))
                 state.settle()
                 kernel.forgetHandles(of: changes.obsoletePickingRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
                 return changes.summary
             } catch {
-                guard error.isStale else { throw error.backendError }
+                guard error.isStale else { throw explain(error) }
                 try observe(into: &state)
             }
         }
@@ -37,9 +37,10 @@ extension NFTablesBackend {
             .refused, "the ruleset keeps changing under our hands; is another program rewriting it all the time?")
     }
 
-    /// The transaction that `apply` would send, as bytes: for measuring what the kernel alone needs for it.
+    /// The changes that `apply` would send, as bytes and for any generation of the ruleset: for measuring what the
+    /// kernel alone needs for them.
     public func transaction(for state: borrowing DeltaTracker<ObjectKey, ObjectValue>) -> [UInt8] {
-        batch(for: Changes(state)).finished()
+        batch(for: Changes(state), generation: nil).finished()
     }
 
     private mutating func prepare(
@@ -61,8 +62,8 @@ extension NFTablesBackend {
         }
     }
 
-    private func batch(for changes: Changes) -> Batch {
-        var batch = Batch(generation: kernel.generation, capacity: 4096 + changes.elementCount * 56)
+    private func batch(for changes: Changes, generation: UInt32?) -> Batch {
+        var batch = Batch(generation: generation, capacity: 4096 + changes.elementCount * 56)
         for family in IPFamily.allCases {
             if changes.familiesToRebuild.contains(family) { batch.delete(Layout.table(family)) }
             changes.write(family, kernel, to: &batch)
@@ -84,15 +85,15 @@ private struct Changes {
     var pickingRules: [SetID] = []
     var obsoletePickingRules: [SetID] = []
     var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
-    var elements: [SetID: [(ElementKey, ElementValue)]] = [:]
-    var obsoleteElements: [SetID: [ElementKey]] = [:]
+    var elements = ElementTable<(ElementKey, ElementValue)>()
+    var obsoleteElements = ElementTable<ElementKey>()
     var summary = ChangeSummary()
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
     /// transaction.
     var familiesToRebuild: Set<IPFamily> = []
 
     var isEmpty: Bool { summary.isEmpty }
-    var elementCount: Int { elements.reduce(0) { $0 + $1.value.count } }
+    var elementCount: Int { elements.count }
 
     init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
         state.forEachDifference { key, desired, observed in add(key, desired, observed) }
@@ -110,8 +111,8 @@ private struct Changes {
         pickingRules.removeAll { $0.family == family }
         obsoletePickingRules.removeAll { $0.family == family }
         strayRules.removeAll { $0.chain.family == family }
-        elements = elements.filter { $0.key.family != family }
-        obsoleteElements = obsoleteElements.filter { $0.key.family != family }
+        elements.remove(family)
+        obsoleteElements.remove(family)
         state.forEachDesired { key, value in
             if key.family == family { add(key, value, nil) }
         }
@@ -129,9 +130,9 @@ private struct Changes {
         case .strayRule(let family, let name, let handle):
             let rule: Rule? = if case .rules(let rules) = observed { rules.first } else { nil }
             strayRules.append((Chain(family: family, table: Layout.table, name: name), handle, rule))
-        case .element(let set, let key):
-            if observed != nil { obsoleteElements[set, default: []].append(key) }
-            if case .element(let value) = desired { elements[set, default: []].append((key, value)) }
+        case .element(let key, let set):
+            if observed != nil { obsoleteElements.append(key, to: set) }
+            if case .element(let value) = desired { elements.append((key, value), to: set) }
         }
     }
 
@@ -185,8 +186,8 @@ extension Changes {
     fileprivate func write(_ family: IPFamily, _ kernel: KernelMemory, to batch: inout Batch) {
         for table in tables where table.family == family { batch.add(table) }
         removeRules(family, kernel, from: &batch)
-        for (set, keys) in obsoleteElements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key })
-        where !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
+        for (set, keys) in obsoleteElements.inOrder(family)
+        where !keys.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
             batch.delete(keys, from: set.definition)
         }
         for set in obsoleteSets where set.family == family { batch.delete(set) }
@@ -194,8 +195,10 @@ extension Changes {
 
         for chain in chains.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(chain) }
         for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
-        for (set, elements) in elements.filter({ $0.key.family == family }).sorted(by: { $0.key < $1.key }) {
-            batch.add(elements, to: set.definition)
+        for (set, elements) in elements.inOrder(family) where !elements.isEmpty {
+            var run = batch.openElements(set.definition, adding: true)
+            for (key, value) in elements { batch.put(key, value, into: &run) }
+            batch.close(run)
         }
         addRules(family, to: &batch)
         for table in obsoleteTables where table.family == family { batch.delete(table) }

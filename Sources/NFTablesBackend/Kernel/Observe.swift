@@ -103,7 +103,7 @@ extension NFTablesBackend {
                 try socket.elements(of: definition) { element in
                     // The kernel does not count the catch-all element.
                     if element.key != .catchAll { count += 1 }
-                    if !state.observe(.element(id, element.key), .element(element.value)) { isSound = false }
+                    if !state.observe(.element(element.key, id), .element(element.value)) { isSound = false }
                 }
             }
             if let expected = set.count, expected != count { isSound = false }

@@ -126,7 +126,7 @@ extension ElementKey {
             let addressLength = set.role.isForNodePorts ? 0 : set.family.addressLength
             guard bytes.count == addressLength + 8, let transport = TransportProtocol(rawValue: bytes[addressLength])
             else { return nil }
-            let address = IPAddress(networkBytes: bytes.prefix(addressLength))
+            let address = IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(addressLength)))
             let port = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: addressLength + 4, as: UInt16.self))
             return (address, transport, port)
         }

@@ -69,6 +69,11 @@ struct Layout {
         options.node.clusterCIDRs.filter { $0.family == family }.sorted()
     }
 
+    /// Matches packets from pods, one match for each block of their addresses.
+    private func fromPods(_ family: IPFamily) -> [[Statement]] {
+        clusterCIDRs(family).map { $0.prefixLength == 0 ? [] : [.address(.source, .equal, $0)] }
+    }
+
     /// Service addresses first, then node ports (semantics 6).
     private func services(_ family: IPFamily) -> [[Statement]] {
         [
@@ -93,17 +98,17 @@ struct Layout {
     /// Semantics 18. One rule for each block: a rule holds at most 128 instructions, and a cluster may have more blocks
     /// than fit into one.
     private func clusterService(_ family: IPFamily) -> [[Statement]] {
-        let blocks = clusterCIDRs(family)
+        let fromPods = fromPods(family)
         let marking: [Statement] = [.setMark(bit), goto(.pickEndpoint)]
         if options.node.masqueradeAll { return [marking] }
-        if blocks.isEmpty { return [[goto(.pickEndpoint)]] }
-        return blocks.map { [.address(.source, .equal, $0), goto(.pickEndpoint)] } + [marking]
+        if fromPods.isEmpty { return [[goto(.pickEndpoint)]] }
+        return fromPods.map { $0 + [goto(.pickEndpoint)] } + [marking]
     }
 
     /// Traffic policy Local: this node's pods and processes use all of the cluster's endpoints, everybody else those on
     /// this node alone (semantics 20 and 21).
     private func local(_ family: IPFamily, _ cluster: ChainName, _ local: ChainName) -> [[Statement]] {
-        clusterCIDRs(family).map { [.address(.source, .equal, $0), goto(cluster)] }
+        fromPods(family).map { $0 + [goto(cluster)] }
             + [[.isLocal(.source), .setMark(bit), goto(cluster)], [goto(local)]]
     }
 

@@ -49,6 +49,13 @@ public struct SetID: Hashable, Sendable {
     }
 }
 
+extension SetID {
+    /// All parts in one number, spread over 64 bits.
+    var folded: UInt64 {
+        (UInt64(family.rawValue) << 24 | UInt64(role.rawValue) << 16 | UInt64(slots)) &* 0xff51_afd7_ed55_8ccd
+    }
+}
+
 extension SetID.Role {
     /// The set's name, or the part of it before the number of slots.
     var stem: String {

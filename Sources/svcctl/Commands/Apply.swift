@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
 internal import NFTablesBackend
+internal import ServicePlan
 
 struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,14 +21,14 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         do {
-            let plans = try Plans(try definitions.load(), node.layout, output.logger)
+            let plans = try definitions.load().plans(node.layout.node, output.logger)
             if dryRun { printRules(plans) } else { try apply(plans) }
         } catch {
             throw fail(error)
         }
     }
 
-    private func printRules(_ plans: Plans) {
+    private func printRules(_ plans: ServicePlans) {
         var builder = RulesetBuilder(options: node.layout)
         for service in plans.services { builder.add(service) }
         let ruleset = builder.finished()
@@ -39,8 +40,8 @@ struct Apply: ParsableCommand {
         printBytes(text)
     }
 
-    private func apply(_ plans: Plans) throws {
-        var reconciliation = Reconciliation(plans, node.layout)
+    private func apply(_ plans: ServicePlans) throws {
+        var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
         try reconciliation.observe()
         let changes = try reconciliation.apply()
         switch output.output {
@@ -54,7 +55,7 @@ struct Apply: ParsableCommand {
         }
     }
 
-    private static func line(_ changes: ChangeSummary, _ plans: Plans) -> String {
+    private static func line(_ changes: ChangeSummary, _ plans: ServicePlans) -> String {
         guard !changes.isEmpty else { return "nothing to change: \(plans.summary)" }
         return "\(NFTablesBackend.name): \(plans.summary); "
             + "\(changes.added) objects added, \(changes.changed) changed, \(changes.removed) removed"

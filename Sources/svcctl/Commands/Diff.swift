@@ -1,6 +1,8 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import NFTables
 internal import NFTablesBackend
+internal import ServicePlan
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,8 +17,8 @@ struct Diff: ParsableCommand {
     func run() throws {
         let lines: [DifferenceLine]
         do {
-            let plans = try Plans(try definitions.load(), node.layout, output.logger)
-            var reconciliation = Reconciliation(plans, node.layout)
+            let plans = try definitions.load().plans(node.layout.node, output.logger)
+            var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
             try reconciliation.observe()
             lines = NFTablesBackend.differences(in: reconciliation.state)
         } catch {

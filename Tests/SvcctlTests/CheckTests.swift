@@ -1,0 +1,84 @@
+import DataplaneTestKit
+import Foundation
+import Testing
+
+/// `svcctl check`: the findings are its data, so they go to standard output.
+struct CheckTests {
+    @Test func goodDefinitions() throws {
+        let files = try Files(["a.json": Sample.web, "b.yaml": Sample.dns])
+        let result = try Svcctl.run("check", files["a.json"], files["b.yaml"])
+        #expect(result.status == 0)
+        #expect(result.errors.isEmpty)
+        #expect(result.output == "valid: 2 services, 4 endpoints, 0 skipped\n")
+    }
+
+    @Test func clusterDefinitions() throws {
+        let result = try Svcctl.run("check", Svcctl.cluster)
+        #expect(result.status == 0)
+        #expect(result.errors.isEmpty)
+        #expect(
+            result.output == """
+                shop/db: skipped: headless: it has no cluster IP
+                shop/legacy: skipped: ExternalName: it is a DNS alias
+                shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name
+                valid: 9 services, 16 endpoints, 3 skipped
+
+                """)
+    }
+
+    @Test func badDefinitions() throws {
+        let files = try Files(["bad.json": "{\"services\": [\n  {\"name\": \"Web\"},\n  {\"nam\": 1}\n]}"])
+        let path = files["bad.json"]
+        let result = try Svcctl.run("check", path)
+        #expect(result.status == 65)
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines.contains { $0.hasPrefix("\(path):2:12: error: services[0].name: ") })
+        #expect(lines.contains { $0.hasPrefix("\(path):3:4: error: services[1].nam: unknown field") })
+        #expect(!result.output.contains("valid:"))
+    }
+
+    /// Files of a directory are named like those that were typed, with one slash.
+    @Test(arguments: ["", "/"])
+    func directory(ending: String) throws {
+        let files = try Files(["bad.json": "{", "good.json": Sample.web])
+        let result = try Svcctl.run("check", files.directory + ending)
+        #expect(result.status == 65)
+        #expect(result.output.hasPrefix("\(files["bad.json"]):1:2: error: "))
+    }
+
+    /// Two Kubernetes services may claim one address; that is said, and is not an error.
+    @Test func warningsAreNoErrors() throws {
+        let other = Sample.empty.replacing("name: empty", with: "name: copy")
+        let files = try Files(["a.yaml": Sample.empty + "\n---\n" + other])
+        let result = try Svcctl.run("check", files["a.yaml"])
+        #expect(result.status == 0)
+        #expect(result.output.contains(": warning: "))
+        #expect(result.output.hasSuffix("valid: 2 services, 0 endpoints, 0 skipped\n"))
+    }
+
+    @Test(arguments: [true, false])
+    func json(isValid: Bool) throws {
+        let files = try Files(["a.yaml": isValid ? Sample.empty : "services:\n- nam: x\n"])
+        let result = try Svcctl.run("check", "--output", "json", files["a.yaml"])
+        #expect(result.status == (isValid ? 0 : 65))
+        let report = try JSONText.object(result.output)
+        #expect(Set(report.keys) == ["valid", "services", "skipped", "findings"])
+        #expect(report["valid"] as? Bool == isValid)
+        #expect(report["services"] as? Int == (isValid ? 1 : 0))
+        let findings = try #require(report["findings"] as? [[String: Any]])
+        #expect(findings.isEmpty == isValid)
+        for finding in findings {
+            #expect(Set(finding.keys) == ["severity", "input", "line", "column", "path", "message"])
+            #expect(finding["severity"] as? String == "error")
+            #expect(finding["input"] as? String == files["a.yaml"])
+            #expect(finding["line"] as? Int == 2)
+        }
+    }
+
+    @Test func jsonNamesWhatIsSkipped() throws {
+        let report = try JSONText.object(try Svcctl.run("check", "-o", "json", Svcctl.cluster).output)
+        let skipped = try #require(report["skipped"] as? [[String: String]])
+        #expect(skipped.compactMap { $0["service"] } == ["shop/db", "shop/legacy", "shop/meshed"])
+        #expect(skipped.allSatisfy { $0["reason"] != nil })
+    }
+}

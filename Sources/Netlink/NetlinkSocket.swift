@@ -152,6 +152,7 @@ public struct NetlinkSocket: ~Copyable {
                 if message.flags.contains(.dumpInterrupted) { interrupted = true }
                 switch message.type {
                 case MessageType.done:
+                    if let errno = message.dumpErrno { throw NetlinkError(errno: errno, operation: operation) }
                     if interrupted { throw NetlinkError(errno: EINTR, operation: operation) }
                     return
                 case MessageType.error:

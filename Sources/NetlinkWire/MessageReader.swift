@@ -13,6 +13,14 @@ public struct Message {
         UnsafeRawBufferPointer(rebasing: whole[messageHeaderLength...])
     }
 
+    /// Why the dump that this message ends was broken off, a positive errno; nil if it is complete. The kernel puts the
+    /// outcome of a dump behind the header of ``MessageType/done`` (netlink_dump_done in af_netlink.c).
+    public var dumpErrno: Int32? {
+        guard type == MessageType.done, payload.count >= MemoryLayout<Int32>.size else { return nil }
+        let code = payload.loadUnaligned(as: Int32.self)
+        return code < 0 ? Int32(clamping: -Int(code)) : nil
+    }
+
     /// The attributes behind a fixed header of `length` bytes; empty if the message is shorter.
     public func attributes(after length: Int) -> AttributeReader {
         let payload = payload

@@ -6,7 +6,8 @@ struct EndpointSelection {
     private let service: Service
     /// Nil where endpoints do not say for whom they are meant.
     private let topology: Topology?
-    /// Endpoints of the family that may serve, by index: copying them would count their references up and down.
+    /// Endpoints of the family that take connections at all, by index: copying them would count their references up
+    /// and down.
     private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
@@ -14,7 +15,8 @@ struct EndpointSelection {
         let topology = Topology(node: node, service: service)
         self.topology = topology.isNeeded ? topology : nil
         candidates.reserveCapacity(service.endpoints.count)
-        for index in service.endpoints.indices where service.endpoints[index].address.family == family {
+        for index in service.endpoints.indices
+        where service.endpoints[index].address.family == family && service.endpoints[index].weight > 0 {
             let isReady = Self.isReady(service.endpoints[index].conditions, of: service)
             guard isReady || service.endpoints[index].conditions.isSuperset(of: [.isServing, .isTerminating]) else {
                 continue
@@ -31,7 +33,8 @@ struct EndpointSelection {
     }
 
     /// The two sets for one port: all of the cluster's endpoints and this node's, each with its own fallback to those
-    /// that are terminating but still serve (semantics 11 and 12).
+    /// that are terminating but still serve (semantics 11 and 12). An endpoint that a weight of 0 drains is in
+    /// neither, so that there is never a local one without one in the cluster.
     func targets(for port: ServicePort) -> PortTargets {
         var ready = Choice()
         var terminating = Choice()
@@ -67,7 +70,7 @@ struct EndpointSelection {
     }
 
     /// In order of address and port, so that the order of definitions does not matter; each once, so that an endpoint
-    /// that two slices hold gets no double share (semantics 16); without those that a weight of 0 drains.
+    /// that two slices hold gets no double share (semantics 16).
     private static func distinct(_ targets: [Target]) -> [Target] {
         if Self.areDistinct(targets) { return targets }
         let sorted = targets.sorted()
@@ -81,16 +84,12 @@ struct EndpointSelection {
                 result.append(target)
             }
         }
-        result.removeAll { $0.weight == 0 }
         return result
     }
 
-    /// Whether there is nothing to do, as is usual: in order, each once, none drained.
+    /// Whether there is nothing to do, as is usual: in order, each once.
     private static func areDistinct(_ targets: [Target]) -> Bool {
-        for (index, target) in targets.enumerated() {
-            if target.weight == 0 || index > 0 && !(targets[index - 1] < target) { return false }
-        }
-        return true
+        zip(targets, targets.dropFirst()).allSatisfy { $0 < $1 }
     }
 }
 

@@ -3,26 +3,41 @@
 /// A backend that draws a random slot then needs no arithmetic in the kernel. With equal weights every target has one
 /// slot, in the order of the targets.
 public enum SlotTable {
-    /// The most slots that unequal weights may take; a share is then right to within a slot.
+    /// The most slots that unequal weights may take, unless so many targets need more: see ``limit(_:)``.
     public static let maximumForWeights = 1024
+
+    /// The most slots for so many targets of unequal weights: with four for each, weights still count where there are
+    /// many targets. Kernel maps of ours are named by up to 65,535 slots.
+    private static func limit(_ count: Int) -> Int { max(min(max(maximumForWeights, count * 4), 65_535), count) }
 
     /// The targets by slot. Each has at least one.
     public static func slots(_ targets: [Target]) -> [Target] {
         guard let first = targets.first, targets.contains(where: { $0.weight != first.weight }) else { return targets }
         let divisor = targets.reduce(0) { greatestCommonDivisor($0, Int($1.weight)) }
         let shares = targets.map { Int($0.weight) / max(divisor, 1) }
-        let counts = scaled(shares, to: max(maximumForWeights, targets.count))
+        let counts = scaled(shares, to: limit(targets.count))
         return zip(targets, counts).flatMap { repeatElement($0, count: $1) }
     }
 
-    /// Shrinks shares whose sum is too large, by largest remainders; none falls to zero.
+    /// Shrinks shares whose sum is too large. Those that would come to less than a slot get one; the others divide what
+    /// is left by largest remainders, each right to within a slot.
     private static func scaled(_ shares: [Int], to limit: Int) -> [Int] {
-        let sum = shares.reduce(0, +)
+        var sum = shares.reduce(0, +)
         guard sum > limit else { return shares }
-        let spare = limit - shares.count
-        var counts = shares.map { 1 + $0 * spare / sum }
-        let byRemainder = shares.indices.sorted { left, right in
-            let (a, b) = (shares[left] * spare % sum, shares[right] * spare % sum)
+        var slots = limit
+        var counts = [Int](repeating: 1, count: shares.count)
+        var large = Array(shares.indices)
+        // What is given to the small makes the rest's slots dearer, so that others may become small.
+        while true {
+            let small = large.filter { shares[$0] * slots < sum }
+            guard !small.isEmpty else { break }
+            large.removeAll { shares[$0] * slots < sum }
+            slots -= small.count
+            sum -= small.reduce(0) { $0 + shares[$1] }
+        }
+        for index in large { counts[index] = shares[index] * slots / sum }
+        let byRemainder = large.sorted { left, right in
+            let (a, b) = (shares[left] * slots % sum, shares[right] * slots % sum)
             return a != b ? a > b : left < right
         }
         for index in byRemainder.prefix(limit - counts.reduce(0, +)) { counts[index] += 1 }

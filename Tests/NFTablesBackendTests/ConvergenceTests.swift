@@ -104,6 +104,12 @@ struct ConvergenceTests {
                 command: ["add", "element", "ip", "svcctl", "cluster_ips", "{ 10.96.9.9 }"],
                 isSeenAs: "element ip svcctl cluster_ips { 10.96.9.9 }"),
             Vandalism(
+                command: ["add", "element", "ip", "svcctl", "cluster_ips", "{ * }"],
+                isSeenAs: "element ip svcctl cluster_ips { * }"),
+            Vandalism(
+                command: ["add", "element", "ip", "svcctl", "endpoints_2", "{ * : 10.9.9.9 . 1 }"],
+                isSeenAs: "element ip svcctl endpoints_2 { * : 10.9.9.9 . 1 }"),
+            Vandalism(
                 command: ["add", "rule", "ip", "svcctl", "services", "tcp", "dport", "22", "drop"],
                 isSeenAs: "rule ip svcctl services [ meta load l4proto"),
             Vandalism(
@@ -298,6 +304,31 @@ struct ConvergenceTests {
             }
         }
         #expect(try namespace.tool(["nft", "list", "ruleset"]) == before)
+    }
+
+    /// A connection that is looked up and then dropped counts once; the order is always the same.
+    @Test func statusCountsAndSorts() throws {
+        let lab = try Lab()
+        var service = Service.test("web", clusterIPs: ["10.96.0.10"], endpoints: ["10.250.0.2"]) { service in
+            service.externalIPs = (1...9).map { IPAddress(ipv4: 0xcb00_7100 + UInt32($0)) }
+            service.externalTrafficPolicy = .local
+            service.endpoints[0].nodeName = "node-b"
+        }
+        service.ports = [TransportProtocol.udp, .tcp].map {
+            ServicePort(name: "web", transport: $0, port: 80, target: .number(8080))
+        }
+        try Desired(services: [service]).apply(in: lab.node)
+        let outcome = Client.probe(from: lab.client, to: "203.0.113.1", port: 80, timeout: .milliseconds(150))
+        #expect(outcome == .timedOut)
+        let status = try lab.node.run {
+            var backend = NFTablesBackend(options: LayoutOptions())
+            return try #require(try backend.status())
+        }
+        let external = status.filter { $0.kind == .external }
+        #expect(external.map(\.address) == service.externalIPs.flatMap { [$0, $0] })
+        #expect(external.map(\.transport) == service.externalIPs.flatMap { _ in [.tcp, .udp] })
+        #expect(external.allSatisfy { $0.state == .dropping })
+        #expect(external.map(\.connections) == [1] + [UInt64](repeating: 0, count: 17))
     }
 
     @Test func statusReadsTheKernel() throws {

@@ -66,6 +66,17 @@ import Testing
         }
     }
 
+    /// The end of a dump says whether it was complete.
+    @Test(arguments: [(0, nil), (-12, 12), (7, nil), (Int32.min, .max)] as [(Int32, Int32?)])
+    func readsTheOutcomeOfADump(code: Int32, errno: Int32?) throws {
+        var answer = MessageBuffer()
+        answer.message(type: MessageType.done, flags: .multi, sequence: 1) { $0.append(code) }
+        answer.message(type: MessageType.done, flags: .multi, sequence: 1) { _ in }
+        answer.bytes.withUnsafeBytes { raw in
+            #expect(MessageReader(raw).map(\.dumpErrno) == [errno, nil])
+        }
+    }
+
     @Test(arguments: [true, false]) func readsExtendedAcks(capped: Bool) throws {
         var request = MessageBuffer()
         request.message(type: 0xa0c, flags: .request, sequence: 42) { $0.attribute(1, string: "cluster_services") }

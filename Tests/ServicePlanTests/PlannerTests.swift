@@ -217,6 +217,22 @@ import Testing
         #expect(Self.plan(all).frontends.allSatisfy { $0.treatment == .reject })
     }
 
+    /// Where the only ready endpoints are drained, the terminating ones stand in for all of them, not for this node alone.
+    @Test func drainedEndpointsDoNotHoldBackTheFallback() {
+        let service = Self.service { service in
+            service.externalTrafficPolicy = .local
+            service.externalIPs = [Self.ip("203.0.113.1")]
+            service.endpoints = [
+                Self.endpoint("10.244.1.1", node: "there"),
+                Self.endpoint("10.244.2.1", node: "here", [.isServing, .isTerminating]),
+            ]
+            service.endpoints[0].weight = 0
+        }
+        let frontend = Self.plan(service).frontends.first { $0.address == .externalIP(Self.ip("203.0.113.1")) }
+        #expect(Self.targets(frontend?.treatment) == ["10.244.2.1:8080"])
+        #expect(Self.targets(frontend?.nodeTreatment) == ["10.244.2.1:8080"])
+    }
+
     /// Semantics 8: the older service wins, whatever the order.
     @Test func theOlderClaimWins() {
         let old = Self.service {
@@ -282,5 +298,28 @@ import Testing
             #expect(share > 0)
             #expect(abs(share - Double(weight) / Double(sum)) < 4.0 / 1024)
         }
+    }
+
+    /// One strong target among many weak ones gets its share, whatever the weights have in common.
+    @Test(arguments: [(199, 10, 10_007), (999, 1, 1000), (1023, 1, 65535), (2999, 7, 20_000)])
+    func aStrongTargetAmongManyGetsItsShare(weak: Int, weakWeight: UInt16, strongWeight: UInt16) {
+        var targets = (1...weak).map { Target(address: IPAddress(ipv4: UInt32($0)), port: 1, weight: weakWeight) }
+        targets.append(Target(address: IPAddress(ipv4: 0), port: 1, weight: strongWeight))
+        let slots = SlotTable.slots(targets)
+        #expect(Set(slots).count == targets.count)
+        #expect(slots.count <= max(SlotTable.maximumForWeights, targets.count * 4))
+        let wanted = Double(strongWeight) / Double(Int(strongWeight) + weak * Int(weakWeight))
+        let share = Double(slots.count { $0.weight == strongWeight }) / Double(slots.count)
+        // Every weak target has a slot at least, which is all that the strong one may be short of.
+        #expect(share <= wanted + 1 / Double(slots.count))
+        #expect(share >= min(wanted, 1 - Double(weak) / Double(slots.count)) - 1 / Double(slots.count))
+    }
+
+    /// More targets than any map of ours has slots.
+    @Test func moreTargetsThanSlots() {
+        let targets = (1...66_000).map {
+            Target(address: IPAddress(ipv4: UInt32($0)), port: 1, weight: $0 == 1 ? 2 : 1)
+        }
+        #expect(SlotTable.slots(targets).count == 66_000)
     }
 }

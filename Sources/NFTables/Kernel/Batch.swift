@@ -262,9 +262,13 @@ public struct Batch: ~Copyable {
 
     private static func write(_ key: ElementKey, _ value: ElementValue, to buffer: inout MessageBuffer) {
         let element = buffer.openNest(UInt16(NFTA_LIST_ELEM.rawValue))
-        let keyNest = buffer.openNest(UInt16(NFTA_SET_ELEM_KEY.rawValue))
-        key.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
-        buffer.closeNest(keyNest)
+        if key == .catchAll {
+            buffer.attribute(UInt16(NFTA_SET_ELEM_FLAGS.rawValue), bigEndian: elementFlagCatchAll)
+        } else {
+            let keyNest = buffer.openNest(UInt16(NFTA_SET_ELEM_KEY.rawValue))
+            key.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
+            buffer.closeNest(keyNest)
+        }
         if let endpoint = value.endpoint {
             let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
             write(endpoint, to: &buffer)
@@ -322,6 +326,8 @@ extension [Field] {
 
 /// `NFT_SET_MAP`.
 let setFlagMap: UInt32 = 8
+/// `NFT_SET_ELEM_CATCHALL`.
+let elementFlagCatchAll: UInt32 = 2
 /// `NF_ACCEPT`.
 private let policyAccept = 1
 /// More than an instruction takes on the wire: a look-up holds a name of up to 255 bytes, a comparison 64 bytes.

@@ -173,6 +173,8 @@ extension ObservedElement {
             switch Int(attribute.type) {
             case Int(NFTA_SET_ELEM_KEY.rawValue):
                 key = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap { ElementKey(bytes: $0.payload) }
+            case Int(NFTA_SET_ELEM_FLAGS.rawValue):
+                if (attribute.bigEndian(UInt32.self) ?? 0) & elementFlagCatchAll != 0 { key = .catchAll }
             case Int(NFTA_SET_ELEM_DATA.rawValue):
                 endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
                     SocketAddress($0.payload, set.family)

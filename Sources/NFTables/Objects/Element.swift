@@ -18,6 +18,9 @@ public struct ElementKey: Hashable, Sendable {
     @inlinable
     public init() {}
 
+    /// Stands for nft's `*`, the element for every key that the set does not hold (NFT_SET_ELEM_CATCHALL).
+    public static let catchAll = ElementKey()
+
     /// A key from its bytes as the kernel has them; nil if there are more than ``maximumLength``.
     public init?(bytes: UnsafeRawBufferPointer) {
         guard bytes.count <= Self.maximumLength else { return nil }

@@ -44,6 +44,7 @@ extension SetDefinition {
     }
 
     private func write(_ element: ElementKey, to text: inout TextCursor) {
+        if element == .catchAll { return text.put(UInt8(ascii: "*")) }
         element.withBytes { bytes in
             var offset = 0
             for field in key {

@@ -16,8 +16,11 @@ extension NFTablesBackend {
                 guard error.isStale else { throw error.backendError }
             }
         }
-        throw BackendError(
-            .refused, "the ruleset keeps changing while it is read; is another program rewriting it all the time?")
+        throw BackendError(.refused, Self.restless)
+    }
+
+    static var restless: String {
+        "the ruleset keeps changing while it is read; is another program rewriting it all the time?"
     }
 
     /// One pass. False if the ruleset changed meanwhile, or if a list was visibly wrong: the kernel may repeat and
@@ -98,7 +101,8 @@ extension NFTablesBackend {
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in
-                    count += 1
+                    // The kernel does not count the catch-all element.
+                    if element.key != .catchAll { count += 1 }
                     if !state.observe(.element(element.key, id), .element(element.value)) { isSound = false }
                 }
             }

@@ -6,22 +6,36 @@ internal import Netlink
 extension NFTablesBackend {
     /// What our tables hold now, by service; nil if there are none.
     public mutating func status() throws(BackendError) -> [FrontendStatus]? {
-        do {
-            var frontends: [FrontendStatus]?
-            for family in IPFamily.allCases {
-                let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
-                guard let table = tables.first(where: { $0.name == Layout.table && $0.comment == Layout.mark }) else {
-                    continue
-                }
-                frontends = try (frontends ?? []) + status(of: table)
+        for _ in 0..<maximumAttempts {
+            do {
+                return try statusOnce()
+            } catch {
+                guard error.isStale else { throw error.backendError }
             }
-            return frontends?.sorted { left, right in
-                (left.service, left.kind.rawValue, "\(left.family)", left.port)
-                    < (right.service, right.kind.rawValue, "\(right.family)", right.port)
-            }
-        } catch {
-            throw error.backendError
         }
+        throw BackendError(.refused, Self.restless)
+    }
+
+    private mutating func statusOnce() throws(KernelError) -> [FrontendStatus]? {
+        var frontends: [FrontendStatus]?
+        for family in IPFamily.allCases {
+            let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
+            guard let table = tables.first(where: { $0.name == Layout.table && $0.comment == Layout.mark }) else {
+                continue
+            }
+            frontends = try (frontends ?? []) + status(of: table)
+        }
+        return frontends?.sorted(by: Self.isListedBefore)
+    }
+
+    /// No two frontends are equal in all of this, so that the order is always the same.
+    private static func isListedBefore(_ left: FrontendStatus, _ right: FrontendStatus) -> Bool {
+        let (a, b) = (
+            (left.service, left.kind.rawValue, left.family), (right.service, right.kind.rawValue, right.family)
+        )
+        if a != b { return a < b }
+        if let one = left.address, let other = right.address, one != other { return one < other }
+        return (left.port, left.transport.rawValue) < (right.port, right.transport.rawValue)
     }
 
     private mutating func status(of table: Table) throws(KernelError) -> [FrontendStatus] {
@@ -69,7 +83,8 @@ private struct StatusCollector {
         guard let parts = element.key.frontendParts(set) else { return }
         let endpoints = (slots[element.key] ?? []).sorted { $0.slot < $1.slot }.map(\.endpoint)
         let known = frontends[element.key]
-        let connections = (known?.connections ?? 0) + (element.counter?.packets ?? 0)
+        // What is dropped in the end was counted already where it was looked up first.
+        let connections = known?.connections ?? element.counter?.packets ?? 0
         frontends[element.key] = FrontendStatus(
             service: element.value.comment ?? "?", kind: known?.kind ?? kind(parts.address), family: family,
             address: parts.address, transport: parts.transport, port: parts.port, state: set.role.state,

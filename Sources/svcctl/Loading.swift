@@ -27,20 +27,22 @@ struct DefinitionArguments: ParsableArguments {
 }
 
 extension Definitions {
-    /// Plans all services; what a backend cannot do is refused, never done in another way.
-    func plans(_ node: NodeFacts, _ logger: Logger) throws -> ServicePlans {
-        var refused = 0
-        for service in services {
-            for limit in NFTablesBackend.limits(of: service) {
-                guard limit.isRefused else {
-                    logger.warning("\(service.name): \(limit.message)")
-                    continue
-                }
-                printError("svcctl: \(service.name): \(limit.message)")
-                refused += 1
+    /// What the backend does not do of all this. An error is refused, never done in another way.
+    var limits: [Finding] {
+        services.flatMap { service in
+            NFTablesBackend.limits(of: service).map { limit in
+                Finding(
+                    severity: limit.isRefused ? .error : .warning, place: Place(input: "service \(service.name)"),
+                    message: limit.message)
             }
         }
-        if refused > 0 { throw ExitCode.invalidDefinitions }
+    }
+
+    /// Plans all services, and says what is not as the definitions have it.
+    func plans(_ node: NodeFacts, _ logger: Logger) throws -> ServicePlans {
+        let limits = limits
+        guard limits.allSatisfy({ $0.severity == .warning }) else { throw InvalidDefinitions(findings: limits) }
+        for limit in limits { logger.warning("\(limit.place.input): \(limit.message)") }
         let plans = ServicePlans(services, node: node)
         for conflict in plans.conflicts { logger.warning("\(conflict)") }
         return plans
@@ -50,7 +52,9 @@ extension Definitions {
 extension ServicePlans {
     /// `3 services, 7 frontends`.
     var summary: String {
-        func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-        return "\(plural(services.count, "service")), \(plural(frontendCount, "frontend"))"
+        "\(plural(services.count, "service")), \(plural(frontendCount, "frontend"))"
     }
 }
+
+/// `1 service`, `2 services`.
+func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -247,4 +247,55 @@ struct TrafficTests {
         // 40 of 200 are expected; 5 standard deviations are 28.
         #expect((12...68).contains(tally.answers["pod2"] ?? 0))
     }
+
+    /// Semantics 25: an endpoint in the host network is reached from outside, from pods, and from the node itself, whose
+    /// packets leave by `output` and come back by `input`.
+    @Test(arguments: IPFamily.allCases) func endpointInTheHostNetwork(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let server = try EchoServer(
+            in: lab.node, address: Lab.nodeAddresses[family], port: 8080, name: "node")
+        defer { server.stop() }
+        var service = Self.everyKind(.tcp, pods: 0)
+        service.endpoints = [Endpoint(address: Lab.nodeAddresses[family])]
+        service.endpoints[0].nodeName = "node-a"
+        try Desired(services: [service]).apply(in: lab.node)
+        for kind in Kind.allCases {
+            let (address, port) = Self.target(Case(kind: kind, family: family, transport: .tcp))
+            for namespace in [lab.client, lab.node, lab.pods[0].namespace] {
+                let outcome = Client.probe(from: namespace, to: address, port: port)
+                #expect(outcome.server == "node", "\(kind) from \(namespace.name): \(outcome)")
+            }
+        }
+    }
+
+    /// Semantics 33: an error that an endpoint sends about a redirected datagram reaches its client.
+    @Test(arguments: IPFamily.allCases) func errorsOfEndpointsComeBack(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        try Desired(services: [Self.everyKind(.udp, pods: 1)]).apply(in: lab.node)
+        // Nothing listens on the pod's port, so the pod itself answers with port unreachable.
+        let outcome = Client.probe(from: lab.client, to: Self.clusterIPs[family], port: 80, transport: .udp)
+        #expect(outcome == .refused)
+    }
+
+    /// Semantics 23: the mark bit is gone when the packet leaves, so that nothing later takes it for its own.
+    @Test func clearsTheMarkBit() throws {
+        let lab = try Lab()
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        var desired = Desired(services: [Self.everyKind(.tcp)])
+        desired.node.masqueradeAll = true
+        try desired.apply(in: lab.node)
+        try lab.node.nft(
+            """
+            table ip watcher {
+                chain before { type filter hook forward priority 0; ct state new meta mark & 0x4000 != 0 counter; }
+                chain after { type filter hook postrouting priority 200; ct state new meta mark != 0 counter; }
+            }
+
+            """)
+        #expect(Client.probe(from: lab.client, to: Self.clusterIPs.ipv4, port: 80).seenAs == Lab.gatewayAddresses.ipv4)
+        let listing = try lab.node.tool(["nft", "list", "table", "ip", "watcher"])
+        #expect(listing.contains("0x00004000 != 0x00000000 counter packets 1"), "\(listing)")
+        #expect(listing.contains("mark != 0x00000000 counter packets 0"), "\(listing)")
+    }
 }

@@ -18,12 +18,26 @@ struct CheckTests {
         #expect(result.errors.isEmpty)
         #expect(
             result.output == """
+                service edge/ingress: warning: session affinity is not kept yet: each connection may reach another endpoint
+                service edge/ingress: warning: loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
                 shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name
                 valid: 9 services, 16 endpoints, 3 skipped
 
                 """)
+    }
+
+    /// What the backend would refuse is said here already.
+    @Test func whatTheBackendDoesNotDo() throws {
+        let scheduled = Sample.document(Sample.service("shop/web", ", \"scheduler\": \"maglev\""))
+        let files = try Files(["scheduled.json": scheduled])
+        for command in ["check", "diff"] {
+            let result = try Svcctl.run(command, files["scheduled.json"])
+            #expect(result.status == 65)
+            let said = result.output + result.errors
+            #expect(said.contains("service shop/web: error: scheduler maglev is not available with --backend nftables"))
+        }
     }
 
     @Test func badDefinitions() throws {

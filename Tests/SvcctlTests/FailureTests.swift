@@ -87,7 +87,7 @@ struct FailureTests {
     @Test func checkNeedsNoPrivilege() throws {
         let namespace = try NetworkNamespace("check")
         let result = try namespace.svcctlWithoutPrivilege(["check", "-"], input: Sample.web)
-        #expect(result == ProgramResult(status: 0, output: "valid: 1 services, 3 endpoints, 0 skipped\n", errors: ""))
+        #expect(result == ProgramResult(status: 0, output: "valid: 1 service, 3 endpoints, 0 skipped\n", errors: ""))
         #expect(try namespace.svcctlWithoutPrivilege(["check", "-"], input: "{").status == 65)
     }
 

@@ -9,6 +9,7 @@ struct Check: ParsableCommand {
         discussion: "Needs no privilege and touches no kernel. Exit code 65 if there are errors; warnings alone are 0.")
 
     @OptionGroup var definitions: DefinitionArguments
+    @OptionGroup var backend: BackendOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -17,8 +18,8 @@ struct Check: ParsableCommand {
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
             let decoded = try Definitions(decoding: inputs)
-            findings = decoded.warnings
-            valid = decoded
+            findings = decoded.warnings + decoded.limits
+            valid = findings.contains { $0.severity == .error } ? nil : decoded
         } catch let error as InvalidDefinitions {
             findings = error.findings
         } catch {
@@ -36,7 +37,8 @@ struct Check: ParsableCommand {
         if let valid {
             for skipped in valid.skipped { text += "\(skipped.name): skipped: \(skipped.reason.rawValue)\n" }
             let endpoints = valid.services.reduce(0) { $0 + $1.endpoints.count }
-            text += "valid: \(valid.services.count) services, \(endpoints) endpoints, \(valid.skipped.count) skipped\n"
+            text += "valid: \(plural(valid.services.count, "service")), \(plural(endpoints, "endpoint")), "
+            text += "\(valid.skipped.count) skipped\n"
         }
         printBytes(Array(text.utf8))
     }

@@ -75,10 +75,20 @@ enum KernelError: Error {
         }
     }
 
+    /// Whether something that was to be deleted is gone, or something that was to be added is there: the kernel's list
+    /// was wrong, or somebody was faster.
+    var isOutdated: Bool {
+        guard case .transaction(let error) = self, error.object != nil else { return false }
+        return error.cause.isAbsent || error.cause.isPresent
+    }
+
     /// The same for the outside.
     var backendError: BackendError {
         switch self {
         case .netlink(let error): Self.backendError(error, error.description)
+        case .transaction(let error) where error.cause.isPermission && error.object != nil:
+            // Who lacks the privilege is turned away before any object is looked at.
+            BackendError(.refused, error.description + "; does another program own the table (flags owner)?")
         case .transaction(let error): Self.backendError(error.cause, error.description)
         case .foreign(let message): BackendError(.foreign, message)
         }

@@ -49,11 +49,10 @@ public struct NetlinkSocket: ~Copyable {
         _ = mnl_socket_setsockopt(handle, option, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// The first of `count` sequence numbers that nothing else uses.
-    public mutating func takeSequences(_ count: Int = 1) -> UInt32 {
-        let first = sequence &+ 1
-        sequence = sequence &+ UInt32(truncatingIfNeeded: count)
-        return first
+    /// A sequence number that nothing else uses.
+    private mutating func takeSequence() -> UInt32 {
+        sequence = sequence &+ 1
+        return sequence
     }
 
     // MARK: - Sending
@@ -95,7 +94,7 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// Sends a batch whose messages carry sequence numbers of ``takeSequences(_:)``, and collects every refusal.
+    /// Sends a batch of messages and collects every answer: refusals, and what was asked to be acknowledged.
     ///
     /// The kernel answers within the call, so that once nothing more is waiting, all is said.
     public mutating func commit(
@@ -103,13 +102,13 @@ public struct NetlinkSocket: ~Copyable {
     ) throws(NetlinkError) -> [ErrorMessage] {
         try drain(operation)
         try batch.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }
-        var refusals: [ErrorMessage] = []
+        var answers: [ErrorMessage] = []
         var overrun: NetlinkError?
         while true {
             do {
                 guard let bytes = try receive(wait: false, operation) else { break }
                 for message in MessageReader(bytes) {
-                    if let answer = ErrorMessage(message), answer.errno != 0 { refusals.append(answer) }
+                    if let answer = ErrorMessage(message) { answers.append(answer) }
                 }
             } catch {
                 // More answers than the socket could hold. The kernel says so first; the earliest answers, which tell
@@ -118,8 +117,8 @@ public struct NetlinkSocket: ~Copyable {
                 overrun = error
             }
         }
-        if refusals.isEmpty, let overrun { throw overrun }
-        return refusals
+        if answers.isEmpty, let overrun { throw overrun }
+        return answers
     }
 
     /// Throws away what earlier, failed exchanges have left.
@@ -141,7 +140,7 @@ public struct NetlinkSocket: ~Copyable {
         _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void
     ) throws(NetlinkError) {
         try drain(operation)
-        let sequence = takeSequences()
+        let sequence = takeSequence()
         var buffer = MessageBuffer()
         buffer.message(type: type, flags: flags.union(.request), sequence: sequence, write)
         try buffer.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }

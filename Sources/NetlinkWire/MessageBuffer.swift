@@ -164,6 +164,12 @@ public struct MessageBuffer: ~Copyable {
         return start
     }
 
+    /// Adds flags to the message that began at `start`.
+    public mutating func add(_ flags: MessageFlags, toMessageAt start: Int) {
+        let known = (storage + start).loadUnaligned(fromByteOffset: 6, as: UInt16.self)
+        (storage + start).storeBytes(of: known | flags.rawValue, toByteOffset: 6, as: UInt16.self)
+    }
+
     /// Ends the message that began at `start`.
     public mutating func closeMessage(_ start: Int) {
         (storage + start).storeBytes(of: UInt32(truncatingIfNeeded: count - start), as: UInt32.self)

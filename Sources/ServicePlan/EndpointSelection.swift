@@ -6,6 +6,8 @@ struct EndpointSelection {
     private let service: Service
     /// Nil where endpoints do not say for whom they are meant.
     private let topology: Topology?
+    /// Where the node's name is not known, every endpoint may be on it.
+    private let knowsNode: Bool
     /// Endpoints of the family that take connections at all, by index: copying them would count their references up
     /// and down.
     private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
@@ -14,6 +16,7 @@ struct EndpointSelection {
         self.service = service
         let topology = Topology(node: node, service: service)
         self.topology = topology.isNeeded ? topology : nil
+        knowsNode = node.nodeName != nil
         candidates.reserveCapacity(service.endpoints.count)
         for index in service.endpoints.indices
         where service.endpoints[index].address.family == family && service.endpoints[index].weight > 0 {
@@ -46,7 +49,7 @@ struct EndpointSelection {
             guard let number = service.endpoints[index].targetPort(for: port) else { continue }
             let target = Target(
                 address: service.endpoints[index].address, port: number, weight: service.endpoints[index].weight,
-                mayBeLocal: isLocal || service.endpoints[index].nodeName == nil)
+                mayBeLocal: isLocal || !knowsNode || service.endpoints[index].nodeName == nil)
             if isReady {
                 if near?.contains(index) ?? true { ready.cluster.append(target) }
                 if isLocal { ready.local.append(target) }

@@ -7,11 +7,15 @@ public enum SlotTable {
     public static let maximumForWeights = 1024
 
     /// The most slots for so many targets of unequal weights: with four for each, weights still count where there are
-    /// many targets. Kernel maps of ours are named by up to 65,535 slots.
-    private static func limit(_ count: Int) -> Int { max(min(max(maximumForWeights, count * 4), 65_535), count) }
+    /// many targets.
+    private static func limit(_ count: Int) -> Int { max(min(max(maximumForWeights, count * 4), maximum), count) }
+
+    /// The most slots there are. Of more targets than that, the first so many serve.
+    public static let maximum = 65_535
 
     /// The targets by slot. Each has at least one.
     public static func slots(_ targets: [Target]) -> [Target] {
+        let targets = targets.count > maximum ? Array(targets.prefix(maximum)) : targets
         guard let first = targets.first, targets.contains(where: { $0.weight != first.weight }) else { return targets }
         let divisor = targets.reduce(0) { greatestCommonDivisor($0, Int($1.weight)) }
         let shares = targets.map { Int($0.weight) / max(divisor, 1) }

@@ -368,4 +368,39 @@ struct ConvergenceTests {
         }
         #expect(status == nil)
     }
+
+    /// Somebody who changes another table all the time does not keep us from our own.
+    @Test func aBusyNeighbourDoesNotBlock() throws {
+        let namespace = try NetworkNamespace("busy")
+        let neighbour = try RunningProgram(
+            ["sh", "-c", "while :; do nft add table ip busy; nft delete table ip busy; done"], in: namespace)
+        let many = (1...400).map { number in
+            Service.test(
+                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
+                endpoints: (1...10).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * 16 + $0)) })
+        }
+        for services in [many, Array(many.dropLast()), many] {
+            try Desired(services: services).apply(in: namespace)
+        }
+        _ = try neighbour.stop()
+        #expect(try Desired(services: many).differences(in: namespace) == [])
+    }
+
+    /// A table that another program owns says so, instead of asking for a privilege that is there.
+    @Test func aTableOwnedByAnotherProgramIsNamed() throws {
+        let namespace = try NetworkNamespace("owned")
+        try namespace.run {
+            var owner = try NFTablesSocket()
+            var batch = Batch(generation: nil)
+            var table = Table(family: .ipv4, name: "svcctl", comment: "svcctl: services, written by svcctl")
+            table.flags = 2
+            batch.add(table)
+            try owner.commit(batch)
+            #expect {
+                try Desired(services: [Self.web]).apply(in: namespace)
+            } throws: { error in
+                (error as? BackendError)?.kind == .refused && "\(error)".contains("own")
+            }
+        }
+    }
 }

@@ -60,9 +60,12 @@ public struct Batch: ~Copyable {
         return buffer.bytes
     }
 
+    /// Ends the batch. The last change asks for an answer, which is the proof that all were made: kernels before 6.10
+    /// do not answer the end of a batch.
     mutating func finish() {
+        if let last = subjects.last { buffer.add(.acknowledge, toMessageAt: last.start) }
         let start = open(
-            UInt16(NFNL_MSG_BATCH_END), .acknowledge, .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
+            UInt16(NFNL_MSG_BATCH_END), [], .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
         buffer.closeMessage(start)
     }
 

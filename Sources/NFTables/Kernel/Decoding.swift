@@ -130,13 +130,19 @@ public struct ObservedRule: Sendable {
 
 extension ObservedRule {
     init?(_ message: Message) {
-        guard let header = message.header, let object = nftnl_rule_alloc() else { return nil }
-        defer { nftnl_rule_free(object) }
-        guard nftnl_rule_nlmsg_parse(header, object) >= 0,
-            let chain = nftnl_rule_get_str(object, UInt16(NFTNL_RULE_CHAIN))
+        let attributes = message.attributes(after: netfilterHeaderLength)
+        guard let chain = attributes.first(UInt16(NFTA_RULE_CHAIN.rawValue))?.string,
+            let handle: UInt64 = attributes.first(UInt16(NFTA_RULE_HANDLE.rawValue))?.bigEndian(),
+            let header = message.header, let object = nftnl_rule_alloc()
         else { return nil }
-        self.chain = String(cString: chain)
-        handle = nftnl_rule_get_u64(object, UInt16(NFTNL_RULE_HANDLE))
+        defer { nftnl_rule_free(object) }
+        self.chain = chain
+        self.handle = handle
+        guard nftnl_rule_nlmsg_parse(header, object) >= 0 else {
+            // A rule with instructions that this libnftnl does not know is still a rule, and none of ours.
+            rule = Rule(observed: [.other(name: "unknown")])
+            return
+        }
         var expressions: [Expression] = []
         if let iterator = nftnl_expr_iter_create(object) {
             defer { nftnl_expr_iter_destroy(iterator) }

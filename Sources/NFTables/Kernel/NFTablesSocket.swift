@@ -105,14 +105,20 @@ public struct NFTablesSocket: ~Copyable {
 
     /// Carries out a batch: all of it, or nothing.
     public mutating func commit(_ batch: consuming Batch) throws(TransactionError) {
+        let last = batch.lastSequence
         batch.finish()
-        let refusals: [ErrorMessage]
+        let answers: [ErrorMessage]
         do {
-            refusals = try socket.commit(batch.buffer, operation: "sending a transaction")
+            answers = try socket.commit(batch.buffer, operation: "sending a transaction")
         } catch {
             throw TransactionError(cause: error, object: nil)
         }
-        guard let refusal = Self.mostTelling(refusals) else { return }
+        guard let refusal = Self.mostTelling(answers) else {
+            guard !answers.contains(where: { $0.sequence == last }) else { return }
+            throw TransactionError(
+                cause: NetlinkError(errno: EPROTO, operation: "sending a transaction, which the kernel did not answer"),
+                object: nil)
+        }
         let cause = NetlinkError(
             errno: refusal.errno, operation: "changing the ruleset", message: refusal.message,
             sequence: refusal.sequence, offset: refusal.offset)
@@ -126,12 +132,12 @@ public struct NFTablesSocket: ~Copyable {
         let last = batch.lastSequence
         batch.finish()
         let refusals = try socket.commit(batch.buffer, operation: "trying what the kernel can do")
-        return refusals.contains { $0.sequence < last }
+        return refusals.contains { $0.errno != 0 && $0.sequence < last }
     }
 
     /// The first refusal is the reason; those after it are often its consequences.
-    private static func mostTelling(_ refusals: [ErrorMessage]) -> ErrorMessage? {
-        refusals.min { $0.sequence < $1.sequence }
+    private static func mostTelling(_ answers: [ErrorMessage]) -> ErrorMessage? {
+        answers.filter { $0.errno != 0 }.min { $0.sequence < $1.sequence }
     }
 }
 

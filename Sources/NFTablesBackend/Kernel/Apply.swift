@@ -13,7 +13,7 @@ extension NFTablesBackend {
     public mutating func apply(_ state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError)
         -> ChangeSummary
     {
-        for _ in 0..<maximumAttempts {
+        for attempt in 1...maximumAttempts {
             var changes = Changes(state)
             if changes.isEmpty {
                 // From here on a change costs only what it touches.
@@ -29,7 +29,7 @@ extension NFTablesBackend {
                 kernel.generation = kernel.generation.map { $0 &+ 1 }
                 return changes.summary
             } catch {
-                guard error.isStale else { throw explain(error) }
+                guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error) }
                 try observe(into: &state)
             }
         }
@@ -87,12 +87,21 @@ private struct Changes {
     var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
     var elements = ElementTable<(ElementKey, ElementValue)>()
     var obsoleteElements = ElementTable<ElementKey>()
-    var summary = ChangeSummary()
+    /// What is counted, by family: a rebuild counts its own anew.
+    private var counts: [IPFamily: ChangeSummary] = [:]
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
     /// transaction.
     var familiesToRebuild: Set<IPFamily> = []
 
-    var isEmpty: Bool { summary.isEmpty }
+    var summary: ChangeSummary {
+        counts.values.reduce(into: ChangeSummary()) { sum, count in
+            sum.added += count.added
+            sum.changed += count.changed
+            sum.removed += count.removed
+        }
+    }
+
+    var isEmpty: Bool { counts.values.allSatisfy(\.isEmpty) }
     var elementCount: Int { elements.count }
 
     init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
@@ -101,6 +110,7 @@ private struct Changes {
 
     /// Replaces everything that concerns a family by making all of it.
     mutating func rebuild(_ family: IPFamily, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
+        counts[family] = nil
         tables.removeAll { $0.family == family }
         obsoleteTables.removeAll { $0.family == family }
         chains.removeAll { $0.family == family }
@@ -119,7 +129,7 @@ private struct Changes {
     }
 
     private mutating func add(_ key: ObjectKey, _ desired: ObjectValue?, _ observed: ObjectValue?) {
-        count(desired, observed)
+        count(key.family, desired, observed)
         switch key {
         case .table(let family): addTable(family, desired, observed)
         case .chain(let family, _): addChain(family, desired, observed)
@@ -136,11 +146,11 @@ private struct Changes {
         }
     }
 
-    private mutating func count(_ desired: ObjectValue?, _ observed: ObjectValue?) {
+    private mutating func count(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
         switch (desired, observed) {
-        case (nil, _): summary.removed += 1
-        case (_, nil): summary.added += 1
-        default: summary.changed += 1
+        case (nil, _): counts[family, default: ChangeSummary()].removed += 1
+        case (_, nil): counts[family, default: ChangeSummary()].added += 1
+        default: counts[family, default: ChangeSummary()].changed += 1
         }
     }
 

@@ -7,11 +7,18 @@ internal import Netlink
 
 extension NFTablesBackend {
     public mutating func observe(into state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
-        for _ in 0..<maximumAttempts {
+        for attempt in 1...maximumAttempts {
             state.beginObservation()
             kernel = KernelMemory()
             do {
-                if try observeOnce(into: &state) { return }
+                let pass = try observeOnce(into: &state)
+                if pass.isSound, pass.isUndisturbed { return }
+                if pass.isSound, attempt > maximumAttempts / 2 {
+                    // Others never pause. What they change is hardly ever ours, and if it is, the kernel refuses a
+                    // change that no longer fits, as a whole: go on without asking for a standstill.
+                    kernel.generation = nil
+                    return
+                }
             } catch {
                 guard error.isStale else { throw error.backendError }
             }
@@ -23,11 +30,11 @@ extension NFTablesBackend {
         "the ruleset keeps changing while it is read; is another program rewriting it all the time?"
     }
 
-    /// One pass. False if the ruleset changed meanwhile, or if a list was visibly wrong: the kernel may repeat and
-    /// leave out elements of a set that it is still enlarging, without a word.
+    /// One pass. It is disturbed if anybody changed the ruleset meanwhile, and unsound if a list was visibly wrong: the
+    /// kernel may repeat and leave out elements of a set that it is still enlarging, without a word.
     private mutating func observeOnce(
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
-    ) throws(KernelError) -> Bool {
+    ) throws(KernelError) -> (isSound: Bool, isUndisturbed: Bool) {
         let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
         var isSound = true
         for family in IPFamily.allCases {
@@ -40,7 +47,7 @@ extension NFTablesBackend {
         }
         let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
         kernel.generation = after
-        return isSound && after == generation
+        return (isSound, after == generation)
     }
 
     /// A table of our name that somebody else made stays as it is.

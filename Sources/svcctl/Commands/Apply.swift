@@ -58,6 +58,6 @@ struct Apply: ParsableCommand {
     private static func line(_ changes: ChangeSummary, _ plans: ServicePlans) -> String {
         guard !changes.isEmpty else { return "nothing to change: \(plans.summary)" }
         return "\(NFTablesBackend.name): \(plans.summary); "
-            + "\(changes.added) objects added, \(changes.changed) changed, \(changes.removed) removed"
+            + "\(plural(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
     }
 }

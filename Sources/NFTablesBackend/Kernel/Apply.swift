@@ -22,11 +22,14 @@ extension NFTablesBackend {
             }
             do {
                 try prepare(&changes, state)
-                try commit(batch(for: changes, generation: kernel.generation))
+                // Where others never pause, the standstill that the guard asks for never comes. The kernel refuses as a
+                // whole what does not fit, so the guard may go.
+                let isPatient = attempt <= maximumAttempts / 2
+                try commit(batch(for: changes, generation: isPatient ? kernel.generation : nil))
                 state.settle()
                 kernel.forgetHandles(of: changes.obsoletePickingRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
-                kernel.generation = kernel.generation.map { $0 &+ 1 }
+                kernel.generation = isPatient ? kernel.generation.map { $0 &+ 1 } : nil
                 return changes.summary
             } catch {
                 guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error) }

@@ -26,14 +26,6 @@ extension NFTablesBackend {
                     isRefused: false,
                     message: "session affinity is not kept yet: each connection may reach another endpoint"))
         }
-        if !service.loadBalancerSourceRanges.isEmpty {
-            limits.append(
-                BackendLimit(
-                    isRefused: false,
-                    message:
-                        "loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses"
-                ))
-        }
         return limits
     }
 }

@@ -86,6 +86,7 @@ private struct ServiceLowering {
         } else if !frontend.treatment.targets.isEmpty {
             member(frontend, dispatchRole(frontend), comment, &collector)
         }
+        if let allowed = frontend.allowedSources { restrict(frontend, to: allowed, &collector) }
         if case .clusterIP(let address) = frontend.address {
             var key = ElementKey()
             key.append(address)
@@ -121,6 +122,18 @@ private struct ServiceLowering {
         _ frontend: Frontend, _ role: SetID.Role, _ comment: String, _ collector: inout some ElementCollector
     ) {
         collector.append(key(frontend), ElementValue(comment: comment), to: SetID(frontend.address.family, role))
+    }
+
+    /// Semantics 34: the address is closed but for those in the list.
+    private func restrict(_ frontend: Frontend, to allowed: [CIDR], _ collector: inout some ElementCollector) {
+        let family = frontend.address.family
+        collector.append(key(frontend), .member, to: SetID(family, .restrictedServices))
+        for block in allowed {
+            var (start, end) = (key(frontend), key(frontend))
+            start.append(block.address)
+            end.append(block.lastAddress)
+            collector.append(start, .range(end: end), to: SetID(family, .sourceRanges))
+        }
     }
 
     private mutating func balance(

@@ -27,10 +27,12 @@ public struct Frontend: Hashable, Sendable {
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?
+    /// Who may connect; nil is everybody, an empty list nobody. No block lies within another.
+    public var allowedSources: [CIDR]?
 
     public init(
         address: FrontendAddress, transport: TransportProtocol, port: UInt16, portName: String,
-        treatment: Treatment, nodeTreatment: Treatment? = nil
+        treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil
     ) {
         self.address = address
         self.transport = transport
@@ -38,6 +40,7 @@ public struct Frontend: Hashable, Sendable {
         self.portName = portName
         self.treatment = treatment
         self.nodeTreatment = nodeTreatment
+        self.allowedSources = allowedSources
     }
 }
 

@@ -30,12 +30,15 @@ public struct ServicePlanner: Sendable {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
         var taken: Set<IPAddress> = []
-        func add(_ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?) {
+        func add(
+            _ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?,
+            _ allowedSources: [CIDR]? = nil
+        ) {
             if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
             frontends.append(
                 Frontend(
                     address: address, transport: port.transport, port: number, portName: port.name,
-                    treatment: treatment, nodeTreatment: nodeTreatment))
+                    treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources))
         }
 
         if let clusterIP = addresses.clusterIP {
@@ -44,7 +47,9 @@ public struct ServicePlanner: Sendable {
         }
         let (outside, inside) = external(service.externalTrafficPolicy, targets)
         for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
-        for address in addresses.loadBalancerIPs { add(.loadBalancerIP(address), port.port, outside, inside) }
+        for address in addresses.loadBalancerIPs {
+            add(.loadBalancerIP(address), port.port, outside, inside, SourceRanges.allowed(service, to: address))
+        }
         if addresses.hasNodePorts, let nodePort = port.nodePort {
             add(.nodePort(addresses.family), nodePort, outside, inside)
         }

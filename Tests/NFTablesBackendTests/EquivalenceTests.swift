@@ -53,10 +53,13 @@ struct EquivalenceTests {
                 service.name = ServiceName(namespace: "test", name: "cluster-\(transport)")
                 services.append(service)
                 service.name = ServiceName(namespace: "test", name: "local-\(transport)")
+                service.loadBalancerSourceRanges = [
+                    "198.51.100.0/24", "198.51.100.7/32", "192.0.2.5/32", "2001:db8::/33", "10.0.0.0/8", "fd00::1/128",
+                ].compactMap { CIDR($0) }
                 service.externalTrafficPolicy = .local
                 service.clusterIPs = ["10.96.1.10", "fd00:96::1:10"]
                 service.externalIPs = ["203.0.113.70"]
-                service.loadBalancerIPs = ["2001:db8:ffff::70"]
+                service.loadBalancerIPs = ["2001:db8:ffff::70", "203.0.113.80"]
                 service.ports[0].nodePort = 30081
                 for index in service.endpoints.indices where index % 3 == 0 {
                     service.endpoints[index].nodeName = "node-a"

@@ -298,4 +298,65 @@ struct TrafficTests {
         #expect(listing.contains("0x00004000 != 0x00000000 counter packets 1"), "\(listing)")
         #expect(listing.contains("mark != 0x00000000 counter packets 0"), "\(listing)")
     }
+
+    /// Semantics 4, 9 and 34: the list closes load-balancer addresses for new connections, and nothing else.
+    @Test(arguments: IPFamily.allCases, [TransportProtocol.tcp, .udp])
+    func sourceRanges(_ family: IPFamily, _ transport: TransportProtocol) throws {
+        let lab = try Lab()
+        let servers = try lab.startServers(transport: transport, families: [family])
+        defer { for server in servers { server.stop() } }
+        func outcome(_ kind: Kind, _ ranges: [String], from namespace: NetworkNamespace) throws -> Outcome {
+            var service = Self.everyKind(transport)
+            service.loadBalancerSourceRanges = ranges.compactMap { CIDR($0) }
+            try Desired(services: [service]).apply(in: lab.node)
+            let (address, port) = Self.target(Case(kind: kind, family: family, transport: transport))
+            return Client.probe(
+                from: namespace, to: address, port: port, transport: transport, timeout: .milliseconds(300))
+        }
+        let client = lab.client
+        let allowed = ["192.0.2.100/32", "2001:db8::100/128", "192.0.2.96/27", "2001:db8::100/120"]
+        let others = ["198.51.100.0/24", "2001:db8:1::/48"]
+        #expect(try outcome(.loadBalancerIP, allowed, from: client).server != nil)
+        #expect(try outcome(.loadBalancerIP, others, from: client) == .timedOut)
+        for kind in [Kind.clusterIP, .externalIP, .nodePort] {
+            #expect(try outcome(kind, others, from: client).server != nil, "\(kind) is open")
+        }
+        // A list for the other family alone closes this one; all addresses open it.
+        let foreign = family == .ipv4 ? ["2001:db8::/32"] : ["192.0.2.0/24"]
+        #expect(try outcome(.loadBalancerIP, foreign, from: client) == .timedOut)
+        #expect(try outcome(.loadBalancerIP, others + ["0.0.0.0/0", "::/0"], from: client).server != nil)
+        // The node's own processes are no exception, where their address is not in the list.
+        #expect(try outcome(.loadBalancerIP, allowed, from: lab.node).server == nil)
+        #expect(
+            try outcome(.loadBalancerIP, ["192.0.2.10/32", "2001:db8::10/128"], from: lab.node).server != nil)
+    }
+
+    /// Semantics 34: who is connected stays so when the list closes.
+    @Test func narrowerSourceRangesKeepConnections() throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(mode: .keepOpen)
+        defer { for server in servers { server.stop() } }
+        var service = Self.everyKind(.tcp, pods: 1)
+        try Desired(services: [service]).apply(in: lab.node)
+        let connection = try LongConnection(from: lab.client, to: Self.loadBalancerIPs.ipv4, port: 80)
+        #expect(try connection.exchange("before") == "before")
+        service.loadBalancerSourceRanges = ["198.51.100.0/24"].compactMap { CIDR($0) }
+        try Desired(services: [service]).apply(in: lab.node)
+        #expect(try connection.exchange("after") == "after")
+        let again = Client.probe(
+            from: lab.client, to: Self.loadBalancerIPs.ipv4, port: 80, timeout: .milliseconds(150))
+        #expect(again == .timedOut)
+    }
+
+    /// Semantics 35: where the address is bound to the node, the node's own connections come from the address itself.
+    @Test func theAddressItselfIsAllowed() throws {
+        let lab = try Lab()
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        try lab.node.ip(["address add \(Self.loadBalancerIPs.ipv4)/32 dev lo"])
+        var service = Self.everyKind(.tcp)
+        service.loadBalancerSourceRanges = ["192.0.2.10/32"].compactMap { CIDR($0) }
+        try Desired(services: [service]).apply(in: lab.node)
+        #expect(Client.probe(from: lab.node, to: Self.loadBalancerIPs.ipv4, port: 80).server != nil)
+    }
 }

@@ -99,6 +99,8 @@ import Testing
             definition("slots", full + [.randomSlot(modulus: 7)], data),
             definition("port_slots", ports + [.randomSlot(modulus: 65535)], data),
         ]
+        let ranges = SetDefinition(
+            family: family, table: "round", name: "ranges", key: full + [.sourceAddress(family)], holdsRanges: true)
         let namespace = try NetworkNamespace("sets")
         try namespace.run {
             var socket = try NFTablesSocket()
@@ -106,6 +108,12 @@ import Testing
             let table = Table(family: family, name: "round", comment: "round trip")
             batch.add(table)
             for set in sets { batch.add(set) }
+            batch.add(ranges)
+            let prefix = try #require(CIDR(address, prefixLength: 20))
+            var (start, end) = (Self.elementKey(address, 53), Self.elementKey(address, 53))
+            start.append(prefix.address)
+            end.append(prefix.lastAddress)
+            batch.add([(start, .range(end: end))], to: ranges)
             var key = ElementKey()
             key.append(address)
             key.append(.udp)
@@ -117,13 +125,20 @@ import Testing
             try socket.commit(batch)
 
             #expect(try socket.tables(family) == [table])
-            #expect(try socket.sets(of: table).map(\.definition) == sets)
+            #expect(try socket.sets(of: table).map(\.definition) == sets + [ranges])
             var found: [ObservedElement] = []
             try socket.elements(of: sets[5]) { found.append($0) }
             #expect(found.map(\.key) == [key] && found.map(\.value) == [endpoint])
             found = []
             try socket.elements(of: sets[3]) { found.append($0) }
             #expect(found.first?.value.comment == "a comment")
+            var observed: [ObservedElement] = []
+            try socket.elements(of: ranges) { observed.append($0) }
+            #expect(observed.map(\.key) == [start] && observed.map(\.value) == [.range(end: end)])
+            #expect(ranges.text(of: start, .range(end: end)).hasSuffix(" . 53 . \(prefix)"))
+            var deletion = Batch(generation: nil)
+            deletion.delete([(start, .range(end: end))], from: ranges)
+            try socket.commit(deletion)
             #expect(found.first?.counter == ElementCounter())
         }
         let listing = try namespace.tool(["nft", "list", "ruleset"])
@@ -150,7 +165,7 @@ import Testing
             }
             #expect(found.sorted() == keys)
             var deletion = Batch(generation: nil)
-            deletion.delete(Array(keys.dropFirst()), from: set)
+            deletion.delete(keys.dropFirst().map { ($0, ElementValue()) }, from: set)
             try socket.commit(deletion)
             found = []
             try socket.elements(of: set) { found.append($0.key) }

@@ -152,6 +152,30 @@ import Testing
         #expect(Self.targets(plan.frontends[0].treatment) == chosen.map { "\($0):8080" })
     }
 
+    /// Semantics 4: who may use the load balancer's addresses, the address itself among them.
+    @Test(
+        arguments: [
+            ([], nil, nil), (["10.0.0.0/8"], ["10.0.0.0/8", "203.0.113.1/32"], []),
+            (["10.1.0.0/16", "10.0.0.0/8", "10.0.0.0/8"], ["10.0.0.0/8", "203.0.113.1/32"], []),
+            (["203.0.113.0/24"], ["203.0.113.0/24"], []), (["0.0.0.0/0", "10.0.0.0/8"], nil, []),
+            (["2001:db8::/32"], [], ["2001:db8::/32"]), (["fd00::/16", "::/0"], [], nil),
+        ] as [([String], [String]?, [String]?)])
+    func sourceRanges(ranges: [String], ipv4: [String]?, ipv6: [String]?) {
+        let service = Self.service { service in
+            service.externalIPs = [Self.ip("203.0.113.2")]
+            service.loadBalancerIPs = [Self.ip("203.0.113.1"), Self.ip("2001:db8::1")]
+            service.loadBalancerSourceRanges = ranges.compactMap { CIDR($0) }
+        }
+        for frontend in Self.plan(service).frontends {
+            let expected: [String]? =
+                switch frontend.address {
+                case .loadBalancerIP(let address): address.family == .ipv4 ? ipv4 : ipv6
+                default: nil
+                }
+            #expect(frontend.allowedSources?.map(\.description) == expected, "\(frontend.reference)")
+        }
+    }
+
     /// Semantics 2: each family is a world of its own.
     @Test func familiesAreSeparate() {
         let service = Self.service { service in

@@ -19,7 +19,6 @@ struct CheckTests {
         #expect(
             result.output == """
                 service edge/ingress: warning: session affinity is not kept yet: each connection may reach another endpoint
-                service edge/ingress: warning: loadBalancerSourceRanges is not enforced yet: everybody reaches the load-balancer addresses
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
                 shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name

@@ -102,6 +102,13 @@ struct ClusterTests {
         #expect(short == expected)
         let local = ["203.0.113.8 . tcp . 80", "203.0.113.8 . tcp . 443"]
         #expect(try Set(kernel.elements("ip", "external_local_services").keys) == Set(local))
+        #expect(try Set(kernel.elements("ip", "restricted_services").keys) == Set(local))
+        let sources = try kernel.tool(["nft", "list", "set", "ip", "svcctl", "source_ranges"])
+        for vip in local {
+            for source in ["198.51.100.0/24", "192.0.2.0/24", "203.0.113.8"] {
+                #expect(sources.contains("\(vip) . \(source)"))
+            }
+        }
         #expect(try Set(kernel.elements("ip", "node_ports_local").keys) == ["tcp . 30795", "tcp . 32299"])
         #expect(try Set(kernel.elements("ip", "external_services").keys) == ["203.0.113.7 . tcp . 50051"])
         #expect(try Set(kernel.elements("ip", "node_ports").keys) == ["tcp . 30051"])

@@ -34,7 +34,7 @@ struct ClusterTrafficTests {
         #expect(status.connections("10.96.0.53", 53, "TCP") == 20)
     }
 
-    /// External traffic policy Local.
+    /// External traffic policy Local, and source ranges that close the load balancer's address for pods.
     @Test func ingress() throws {
         let cluster = try ClusterLab()
         let client = cluster.lab.client
@@ -42,9 +42,15 @@ struct ClusterTrafficTests {
             let outside = try Client.tally(10, from: client, to: ip(address), port: port)
             #expect(outside.answers == ["10.244.1.9:8080": 10])
             #expect(try cluster.probe(from: client, to: address, port).seenAs == Lab.clientAddresses.ipv4)
-            let pod = try cluster.probe(from: cluster.dns, to: address, port)
-            #expect(["10.244.1.9:8080", "10.244.2.9:8080"].contains(pod.server))
-            #expect(try pod.seenAs == ip("10.244.1.3"))
+            if address == "203.0.113.8" {
+                let pod = Client.probe(
+                    from: cluster.dns, to: try ip(address), port: port, timeout: .milliseconds(200))
+                #expect(pod == .timedOut)
+            } else {
+                let pod = try cluster.probe(from: cluster.dns, to: address, port)
+                #expect(["10.244.1.9:8080", "10.244.2.9:8080"].contains(pod.server))
+                #expect(try pod.seenAs == ip("10.244.1.3"))
+            }
             let host = try cluster.probe(from: cluster.lab.node, to: address, port)
             #expect(["10.244.1.9:8080", "10.244.2.9:8080"].contains(host.server))
         }

@@ -172,12 +172,16 @@ public struct Batch: ~Copyable {
 
     private func describe(_ set: SetDefinition, to object: OpaquePointer) {
         nftnl_set_set_u32(object, UInt16(NFTNL_SET_ID), sequence)
-        nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS), set.data == nil ? 0 : setFlagMap)
+        nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS), set.flags)
         nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE), set.key.dataType)
         nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN), UInt32(set.key.wireLength))
         if let data = set.data {
             nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_TYPE), data.dataType)
             nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_LEN), UInt32(data.wireLength))
+        }
+        if set.holdsRanges {
+            let lengths = set.key.map { UInt8(truncatingIfNeeded: $0.length) }
+            nftnl_set_set_data(object, UInt16(NFTNL_SET_DESC_CONCAT), lengths, UInt32(lengths.count))
         }
         let userdata = set.userdata.bytes
         nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA), userdata, UInt32(userdata.count))
@@ -222,10 +226,13 @@ public struct Batch: ~Copyable {
         close(run)
     }
 
-    /// Deletes elements; one that is missing makes the kernel refuse the whole transaction (ENOENT).
-    public mutating func delete(_ keys: [ElementKey], from set: SetDefinition) {
+    /// Deletes elements, which are named by their keys and, for ranges, upper ends; one that is missing makes the kernel
+    /// refuse the whole transaction (ENOENT).
+    public mutating func delete(_ elements: [(ElementKey, ElementValue)], from set: SetDefinition) {
         var run = openElements(set, adding: false)
-        for key in keys { put(key, ElementValue(), into: &run) }
+        for (key, value) in elements {
+            put(key, value.rangeEnd.map { .range(end: $0) } ?? .member, into: &run)
+        }
         close(run)
     }
 
@@ -271,6 +278,11 @@ public struct Batch: ~Copyable {
             let keyNest = buffer.openNest(UInt16(NFTA_SET_ELEM_KEY.rawValue))
             key.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
             buffer.closeNest(keyNest)
+        }
+        if let end = value.rangeEnd {
+            let endNest = buffer.openNest(UInt16(NFTA_SET_ELEM_KEY_END.rawValue))
+            end.withBytes { buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
+            buffer.closeNest(endNest)
         }
         if let endpoint = value.endpoint {
             let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
@@ -327,8 +339,6 @@ extension [Field] {
     }
 }
 
-/// `NFT_SET_MAP`.
-let setFlagMap: UInt32 = 8
 /// `NFT_SET_ELEM_CATCHALL`.
 let elementFlagCatchAll: UInt32 = 2
 /// `NF_ACCEPT`.

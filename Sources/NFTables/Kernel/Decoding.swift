@@ -114,10 +114,11 @@ private struct Shape {
         guard !isForeign, let key = userdata.nested(3).flatMap({ [Field]($0) }) else { return nil }
         let data = userdata.nested(4).flatMap { [Field]($0) }
         guard key.dataType == keyType, key.wireLength == Int(keyLength) else { return nil }
-        guard flags == (data == nil ? 0 : setFlagMap) else { return nil }
         guard (data?.dataType ?? 0) == dataType, (data?.wireLength ?? 0) == Int(dataLength) else { return nil }
-        return SetDefinition(
-            family: family, table: table, name: name, key: key, data: data, countsPackets: countsPackets)
+        let set = SetDefinition(
+            family: family, table: table, name: name, key: key, data: data, countsPackets: countsPackets,
+            holdsRanges: flags & 0x4 != 0)
+        return set.flags == flags ? set : nil
     }
 }
 
@@ -174,6 +175,7 @@ extension ObservedElement {
         var key: ElementKey?
         var endpoint: SocketAddress?
         var comment: String?
+        var end: ElementKey?
         var counter: ElementCounter?
         for attribute in element.nested {
             switch Int(attribute.type) {
@@ -181,6 +183,8 @@ extension ObservedElement {
                 key = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap { ElementKey(bytes: $0.payload) }
             case Int(NFTA_SET_ELEM_FLAGS.rawValue):
                 if (attribute.bigEndian(UInt32.self) ?? 0) & elementFlagCatchAll != 0 { key = .catchAll }
+            case Int(NFTA_SET_ELEM_KEY_END.rawValue):
+                end = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap { ElementKey(bytes: $0.payload) }
             case Int(NFTA_SET_ELEM_DATA.rawValue):
                 endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
                     SocketAddress($0.payload, set.family)
@@ -194,7 +198,7 @@ extension ObservedElement {
         }
         guard let key else { return nil }
         self.key = key
-        value = ElementValue(endpoint: endpoint, comment: comment)
+        value = end.map { .range(end: $0) } ?? ElementValue(endpoint: endpoint, comment: comment)
         self.counter = counter
     }
 }

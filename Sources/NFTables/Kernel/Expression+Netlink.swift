@@ -35,6 +35,7 @@ extension Expression {
         case .addressType: "fib"
         case .random: "numgen"
         case .bitwise: "bitwise"
+        case .toNetworkOrder: "byteorder"
         case .compare: "cmp"
         case .lookup: "lookup"
         case .destinationNAT: "nat"
@@ -80,6 +81,12 @@ extension Expression {
             writer.set(NFTNL_EXPR_BITWISE_OP, 0)
             writer.set(NFTNL_EXPR_BITWISE_MASK, mask)
             writer.set(NFTNL_EXPR_BITWISE_XOR, xor)
+        case .toNetworkOrder(let register, let length, let size):
+            writer.set(NFTNL_EXPR_BYTEORDER_DREG, register)
+            writer.set(NFTNL_EXPR_BYTEORDER_SREG, register)
+            writer.set(NFTNL_EXPR_BYTEORDER_OP, hostToNetwork)
+            writer.set(NFTNL_EXPR_BYTEORDER_LEN, length)
+            writer.set(NFTNL_EXPR_BYTEORDER_SIZE, size)
         case .compare(let register, let comparison, let bytes):
             writer.set(NFTNL_EXPR_CMP_SREG, register)
             writer.set(NFTNL_EXPR_CMP_OP, comparison.rawValue)
@@ -151,6 +158,7 @@ extension Expression {
         case "fib": addressType(reader)
         case "numgen": random(reader)
         case "bitwise": bitwise(reader)
+        case "byteorder": toNetworkOrder(reader)
         case "cmp": compare(reader)
         case "lookup": lookup(reader)
         case "nat": destinationNAT(reader)
@@ -205,6 +213,15 @@ extension Expression {
             let mask = reader.bytes(NFTNL_EXPR_BITWISE_MASK), let xor = reader.bytes(NFTNL_EXPR_BITWISE_XOR)
         else { return nil }
         return .bitwise(source, mask: mask, xor: xor)
+    }
+
+    private static func toNetworkOrder(_ reader: ExpressionReader) -> Expression? {
+        guard reader.number(NFTNL_EXPR_BYTEORDER_OP) == hostToNetwork,
+            let source = reader.register(NFTNL_EXPR_BYTEORDER_SREG),
+            source == reader.register(NFTNL_EXPR_BYTEORDER_DREG),
+            let length = reader.number(NFTNL_EXPR_BYTEORDER_LEN), let size = reader.number(NFTNL_EXPR_BYTEORDER_SIZE)
+        else { return nil }
+        return .toNetworkOrder(source, length: length, size: size)
     }
 
     private static func compare(_ reader: ExpressionReader) -> Expression? {
@@ -289,6 +306,8 @@ extension Verdict {
 
 /// `NFT_FIB_RESULT_ADDRTYPE`.
 private let fibResultAddressType: UInt32 = 3
+/// `NFT_BYTEORDER_HTON`.
+private let hostToNetwork: UInt32 = 1
 /// `NFT_NG_RANDOM`.
 private let numgenRandom: UInt32 = 1
 /// `NFT_LOOKUP_F_INV`.

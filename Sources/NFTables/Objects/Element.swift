@@ -129,6 +129,8 @@ public enum ElementValue: Hashable, Sendable {
     case endpoint(SocketAddress)
     /// A comment, which nft prints beside the element: at most 127 bytes of UTF-8.
     indirect case commented(String, endpoint: SocketAddress?)
+    /// The upper end of a range whose lower end is the key.
+    indirect case range(end: ElementKey)
 
     @inlinable
     public init(endpoint: SocketAddress? = nil, comment: String? = nil) {
@@ -142,10 +144,15 @@ public enum ElementValue: Hashable, Sendable {
     /// An endpoint's address and port; nil in a set.
     @inlinable public var endpoint: SocketAddress? {
         switch self {
-        case .member: nil
+        case .member, .range: nil
         case .endpoint(let endpoint): endpoint
         case .commented(_, let endpoint): endpoint
         }
+    }
+
+    /// The upper end of a range.
+    @inlinable public var rangeEnd: ElementKey? {
+        if case .range(let end) = self { end } else { nil }
     }
 
     @inlinable public var comment: String? {

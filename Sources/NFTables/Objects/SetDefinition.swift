@@ -10,9 +10,12 @@ public struct SetDefinition: Hashable, Sendable {
     public var data: [Field]?
     /// Whether each element counts the packets that matched it.
     public var countsPackets: Bool
+    /// Whether elements stand for ranges: each part of the key has a lower and an upper end. For concatenations alone.
+    public var holdsRanges: Bool
 
     public init(
-        family: IPFamily, table: String, name: String, key: [Field], data: [Field]? = nil, countsPackets: Bool = false
+        family: IPFamily, table: String, name: String, key: [Field], data: [Field]? = nil, countsPackets: Bool = false,
+        holdsRanges: Bool = false
     ) {
         self.family = family
         self.table = table
@@ -20,6 +23,7 @@ public struct SetDefinition: Hashable, Sendable {
         self.key = key
         self.data = data
         self.countsPackets = countsPackets
+        self.holdsRanges = holdsRanges
     }
 
     /// `set` or `map`, as nft calls it.
@@ -27,6 +31,9 @@ public struct SetDefinition: Hashable, Sendable {
 
     /// The type in nft's language: `typeof ip daddr . th dport : ip daddr`.
     public var typeText: String { "typeof \(key.text)" + (data.map { " : \($0.text)" } ?? "") }
+
+    /// `NFT_SET_MAP`, `NFT_SET_INTERVAL` and `NFT_SET_CONCAT` (linux/netfilter/nf_tables.h).
+    var flags: UInt32 { (data == nil ? 0 : 0x8) | (holdsRanges ? 0x84 : 0) }
 
     /// The userdata that lets nft print and reload the set (`enum nftnl_udata_set_types` of libnftnl's udata.h).
     var userdata: Userdata {

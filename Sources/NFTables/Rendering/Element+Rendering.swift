@@ -7,7 +7,7 @@ extension SetDefinition {
     public var reference: String { "\(kind) \(family.nftName) \(table) \(name)" }
 
     /// A key in nft's language: `10.96.0.10 . tcp . 80`.
-    public func text(of element: ElementKey) -> String { Self.line { write(element, to: &$0) } }
+    public func text(of element: ElementKey) -> String { Self.line { write(element, nil, to: &$0) } }
 
     /// A whole element: `10.96.0.10 . tcp . 80 . 0 : 10.244.1.2 . 8080`.
     public func text(of element: ElementKey, _ value: ElementValue) -> String {
@@ -26,7 +26,7 @@ extension SetDefinition {
     }
 
     func write(_ element: ElementKey, _ value: ElementValue, to text: inout TextCursor) {
-        write(element, to: &text)
+        write(element, value.rangeEnd, to: &text)
         if let comment = value.comment {
             text.put(" comment \"" as StaticString)
             // nft has no escapes within quotes, so what cannot be quoted does not reach the text.
@@ -43,25 +43,33 @@ extension SetDefinition {
         }
     }
 
-    private func write(_ element: ElementKey, to text: inout TextCursor) {
+    private func write(_ element: ElementKey, _ end: ElementKey?, to text: inout TextCursor) {
         if element == .catchAll { return text.put(UInt8(ascii: "*")) }
         element.withBytes { bytes in
             var offset = 0
             for field in key {
                 if offset > 0 { text.put(" . " as StaticString) }
                 field.write(bytes, at: offset, to: &text)
+                if let length = end.flatMap({ field.prefixLength(from: bytes, to: $0, at: offset) }) {
+                    text.put(UInt8(ascii: "/"))
+                    text.put(decimal: UInt32(length))
+                }
                 offset += field.paddedLength
             }
         }
     }
 
     /// A key as nft's JSON has it.
-    private func json(of element: ElementKey) -> JSON {
+    private func json(of element: ElementKey, _ end: ElementKey?) -> JSON {
         element.withBytes { bytes in
             var offset = 0
-            let parts = key.map { field in
+            let parts = key.map { field -> JSON in
                 defer { offset += field.paddedLength }
-                return field.json(bytes, at: offset)
+                let part = field.json(bytes, at: offset)
+                guard let length = end.flatMap({ field.prefixLength(from: bytes, to: $0, at: offset) }) else {
+                    return part
+                }
+                return ["prefix": ["addr": part, "len": .number(length)]]
             }
             return parts.count == 1 ? parts[0] : ["concat": .array(parts)]
         }
@@ -69,7 +77,7 @@ extension SetDefinition {
 
     /// A whole element as nft's JSON has it, with counters at zero where the set counts.
     func json(of element: ElementKey, _ value: ElementValue) -> JSON {
-        var key = json(of: element)
+        var key = json(of: element, value.rangeEnd)
         var details: [JSON.Member] = []
         if let comment = value.comment { details.append(.init("comment", .string(comment))) }
         if countsPackets { details.append(.init("counter", ["packets": 0, "bytes": 0])) }
@@ -100,6 +108,22 @@ extension Field {
             return .number(UInt32(UInt16(bigEndian: key.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
         case .randomSlot:
             return .number(key.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        }
+    }
+
+    /// How many leading bits both ends of a range share in this part; nil if all do, or if the part is no address.
+    fileprivate func prefixLength(from start: UnsafeRawBufferPointer, to end: ElementKey, at offset: Int) -> Int? {
+        switch self {
+        case .sourceAddress, .destinationAddress: break
+        default: return nil
+        }
+        return end.withBytes { end in
+            guard offset + length <= start.count, offset + length <= end.count else { return nil }
+            for index in 0..<length {
+                let different = start[offset + index] ^ end[offset + index]
+                if different != 0 { return index * 8 + different.leadingZeroBitCount }
+            }
+            return nil
         }
     }
 

@@ -43,6 +43,7 @@ extension Ruleset {
         _ set: SetDefinition, _ elements: [(ElementKey, ElementValue)], to text: inout [UInt8]
     ) {
         text += "\n\t\(set.kind) \(set.name) {\n\t\t\(set.typeText)\n".utf8
+        if set.holdsRanges { text += "\t\tflags interval\n".utf8 }
         if set.countsPackets { text += "\t\tcounter\n".utf8 }
         if !elements.isEmpty {
             text += "\t\telements = {\n".utf8
@@ -114,8 +115,11 @@ extension Ruleset {
         if let data = set.data {
             members.append(.init("map", .string(data.map(\.dataTypeName).joined(separator: " . "))))
         }
+        if set.holdsRanges { members.append(.init("flags", ["interval"])) }
         if !elements.isEmpty {
-            let listed = set.key.count == 1 ? elements : elements.sorted { $0.0.isListedBefore($1.0) }
+            // Ranges are listed in the order in which they were added.
+            let isInOrder = set.holdsRanges || set.key.count == 1
+            let listed = isInOrder ? elements : elements.sorted { $0.0.isListedBefore($1.0) }
             members.append(.init("elem", .array(listed.map { set.json(of: $0.0, $0.1) })))
         }
         if set.countsPackets { members.append(.init("stmt", [["counter": nil]])) }

@@ -16,6 +16,8 @@ public enum Expression: Hashable, Sendable {
     case random(modulus: UInt32, Register)
     /// register = (register & mask) ^ xor, in place.
     case bitwise(Register, mask: [UInt8], xor: [UInt8])
+    /// Swaps the bytes of each number of `size` bytes within the first `length` bytes of a register.
+    case toNetworkOrder(Register, length: UInt32, size: UInt32)
     /// Goes on with the rule only if the register holds these bytes, or others.
     case compare(Register, Comparison, [UInt8])
     /// Goes on only if the set holds the register's value (or does not, if inverted); a map's datum goes to
@@ -94,6 +96,8 @@ extension Expression: CustomStringConvertible {
         case .random(let modulus, let register): return "[ numgen reg \(register.number) = random mod \(modulus) ]"
         case .bitwise(let register, let mask, let xor):
             return "[ bitwise reg \(register.number) = ( reg \(register.number) & \(hex(mask)) ) ^ \(hex(xor)) ]"
+        case .toNetworkOrder(let register, let length, let size):
+            return "[ byteorder reg \(register.number) = hton(reg \(register.number), \(size), \(length)) ]"
         case .compare(let register, let comparison, let bytes):
             return "[ cmp \(comparison == .equal ? "eq" : "neq") reg \(register.number) \(hex(bytes)) ]"
         case .lookup(let set, let register, let destination, let inverted):

@@ -89,7 +89,7 @@ private struct Changes {
     var obsoletePickingRules: [SetID] = []
     var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
     var elements = ElementTable<(ElementKey, ElementValue)>()
-    var obsoleteElements = ElementTable<ElementKey>()
+    var obsoleteElements = ElementTable<(ElementKey, ElementValue)>()
     /// What is counted, by family: a rebuild counts its own anew.
     private var counts: [IPFamily: ChangeSummary] = [:]
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
@@ -144,7 +144,7 @@ private struct Changes {
             let rule: Rule? = if case .rules(let rules) = observed { rules.first } else { nil }
             strayRules.append((Chain(family: family, table: Layout.table, name: name), handle, rule))
         case .element(let key, let set):
-            if observed != nil { obsoleteElements.append(key, to: set) }
+            if case .element(let value) = observed { obsoleteElements.append((key, value), to: set) }
             if case .element(let value) = desired { elements.append((key, value), to: set) }
         }
     }
@@ -199,9 +199,9 @@ extension Changes {
     fileprivate func write(_ family: IPFamily, _ kernel: KernelMemory, to batch: inout Batch) {
         for table in tables where table.family == family { batch.add(table) }
         removeRules(family, kernel, from: &batch)
-        for (set, keys) in obsoleteElements.inOrder(family)
-        where !keys.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
-            batch.delete(keys, from: set.definition)
+        for (set, elements) in obsoleteElements.inOrder(family)
+        where !elements.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
+            batch.delete(elements, from: set.definition)
         }
         for set in obsoleteSets where set.family == family { batch.delete(set) }
         for chain in obsoleteChains where chain.family == family { batch.delete(chain) }
@@ -210,7 +210,9 @@ extension Changes {
         for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
         for (set, elements) in elements.inOrder(family) where !elements.isEmpty {
             var run = batch.openElements(set.definition, adding: true)
-            for (key, value) in elements { batch.put(key, value, into: &run) }
+            // Ranges are listed in the order in which they came, so they come as in a dry run.
+            let ordered = set.definition.holdsRanges ? elements.sorted { $0.0 < $1.0 } : elements
+            for (key, value) in ordered { batch.put(key, value, into: &run) }
             batch.close(run)
         }
         addRules(family, to: &batch)

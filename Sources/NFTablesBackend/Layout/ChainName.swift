@@ -4,6 +4,8 @@ internal import NFTables
 /// The chains of each of our tables, in the order in which they are made and printed.
 enum ChainName: String, CaseIterable {
     // Called by the packet path.
+    case filterPrerouting = "filter_prerouting"
+    case filterOutputBeforeNAT = "filter_output_before_nat"
     case natPrerouting = "nat_prerouting"
     case natOutput = "nat_output"
     case natPostrouting = "nat_postrouting"
@@ -11,6 +13,7 @@ enum ChainName: String, CaseIterable {
     case filterForward = "filter_forward"
     case filterOutput = "filter_output"
     // What is addressed, and who is masqueraded.
+    case sourceCheck = "source_check"
     case services
     case clusterService = "cluster_service"
     case externalService = "external_service"
@@ -26,11 +29,14 @@ enum ChainName: String, CaseIterable {
     case noEndpoints = "no_endpoints"
     case noNodePortEndpoints = "no_node_port_endpoints"
 
+    /// Who may use an address is decided before destination NAT takes it away (semantics 34).
     /// Destination NAT must come before routing and source NAT after it; the filter hooks see addresses as they are
     /// after destination NAT, so that a connection that found an endpoint no longer matches its service there
     /// (semantics 23, 27 and 30).
     private var hook: Chain.Hook? {
         switch self {
+        case .filterPrerouting: .init(kind: .filter, point: .prerouting, priority: -110)
+        case .filterOutputBeforeNAT: .init(kind: .filter, point: .output, priority: -110)
         case .natPrerouting: .init(kind: .nat, point: .prerouting, priority: -100)
         case .natOutput: .init(kind: .nat, point: .output, priority: -100)
         case .natPostrouting: .init(kind: .nat, point: .postrouting, priority: 100)

@@ -31,6 +31,8 @@ struct Layout {
     func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {
         let statements: [[Statement]] =
             switch name {
+            case .filterPrerouting, .filterOutputBeforeNAT: [[.connectionIsNew, jump(.sourceCheck)]]
+            case .sourceCheck: [[member(.restrictedServices, family), notAllowed(family), .verdict(.drop)]]
             case .natPrerouting, .natOutput: [[jump(.services)]]
             case .natPostrouting: postrouting(family)
             case .filterInput, .filterForward, .filterOutput: [[.connectionIsNew, jump(.noEndpoints)]]
@@ -63,6 +65,12 @@ struct Layout {
     private func member(_ role: SetID.Role, _ family: IPFamily) -> Statement {
         let set = SetID(family, role)
         return .member(set.definition.key, of: set.name)
+    }
+
+    /// Semantics 34: who is not in the list of an address.
+    private func notAllowed(_ family: IPFamily) -> Statement {
+        let set = SetID(family, .sourceRanges)
+        return .within(set.definition.key, of: set.name, inverted: true)
     }
 
     private func clusterCIDRs(_ family: IPFamily) -> [CIDR] {

@@ -32,6 +32,10 @@ public struct SetID: Hashable, Sendable {
         case clusterIPs
         /// Endpoints that may be on this node, as clients of themselves.
         case hairpin
+        /// Load-balancer IPs that not everybody may use.
+        case restrictedServices
+        /// Who may use them: addresses as in the set above, with ranges of sources.
+        case sourceRanges
         /// Endpoints by address, protocol, port and slot.
         case endpoints
         /// Endpoints by node port and slot.
@@ -71,6 +75,8 @@ extension SetID.Role {
         case .droppedNodePorts: "dropped_node_ports"
         case .clusterIPs: "cluster_ips"
         case .hairpin: "hairpin"
+        case .restrictedServices: "restricted_services"
+        case .sourceRanges: "source_ranges"
         case .endpoints: "endpoints"
         case .nodePortEndpoints: "node_port_endpoints"
         case .clusterEndpoints: "cluster_endpoints"
@@ -136,12 +142,13 @@ extension SetID {
             case .clusterIPs: [.destinationAddress(family)]
             case .hairpin:
                 [.sourceAddress(family), .destinationAddress(family), .transportProtocol, .destinationPort]
+            case .sourceRanges: Self.frontendKey(family, role) + [.sourceAddress(family)]
             default: Self.frontendKey(family, role) + (role.hasSlots ? [.randomSlot(modulus: UInt32(slots))] : [])
             }
         return SetDefinition(
             family: family, table: Layout.table, name: name, key: key,
             data: role.hasSlots ? [.destinationAddress(family), .destinationPort] : nil,
-            countsPackets: role.holdsFrontends)
+            countsPackets: role.holdsFrontends, holdsRanges: role == .sourceRanges)
     }
 
     /// The rule that draws an endpoint from the map; nil for a set that holds none.

@@ -26,6 +26,12 @@ extension NFTablesBackend {
                     isRefused: false,
                     message: "session affinity is not kept yet: each connection may reach another endpoint"))
         }
+        if service.healthCheckNodePort != nil {
+            limits.append(
+                BackendLimit(
+                    isRefused: false,
+                    message: "the health-check node port is not answered yet: a load balancer finds no healthy node"))
+        }
         return limits
     }
 }

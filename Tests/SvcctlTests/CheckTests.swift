@@ -19,12 +19,26 @@ struct CheckTests {
         #expect(
             result.output == """
                 service edge/ingress: warning: session affinity is not kept yet: each connection may reach another endpoint
+                service edge/ingress: warning: the health-check node port is not answered yet: a load balancer finds no healthy node
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
                 shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name
                 valid: 9 services, 16 endpoints, 3 skipped
 
                 """)
+    }
+
+    /// The examples of the repository, all together.
+    @Test func examples() throws {
+        let examples = URL(fileURLWithPath: Svcctl.cluster).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("deploy/examples").path
+        let result = try Svcctl.run("check", examples)
+        #expect(result.status == 0)
+        #expect(result.output.contains("valid: 7 services"))
+        let dryRun = try Svcctl.run("apply", "--dry-run", examples)
+        #expect(dryRun.status == 0)
+        guard TestPrivilege.canMakeNamespaces else { return }
+        try NetworkNamespace("examples").nft(dryRun.output)
     }
 
     /// What the backend would refuse is said here already.

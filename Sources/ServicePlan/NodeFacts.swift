@@ -8,6 +8,9 @@ public struct NodeFacts: Hashable, Sendable {
     public var zone: String?
     /// The addresses of pods (`--cluster-cidr`): what tells their traffic from the outside's. Empty if it is not known.
     public var clusterCIDRs: [CIDR]
+    /// The blocks that cluster IPs are taken from (`--service-cidr`): what is addressed there and allocated to no service
+    /// is dropped. Empty if they are not known.
+    public var serviceCIDRs: [CIDR] = []
     /// Whether all traffic to cluster IPs is masqueraded (`--masquerade-all`).
     public var masqueradeAll: Bool
     /// The blocks whose addresses serve node ports; nil means every address of the node that is not loopback.

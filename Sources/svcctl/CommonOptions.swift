@@ -52,6 +52,12 @@ struct NodeOptions: ParsableArguments {
             valueName: "cidr[,cidr]"))
     var clusterCidr: CIDRList?
 
+    @Option(
+        help: ArgumentHelp(
+            "The blocks of cluster IPs, comma-separated. What no service has of them is dropped.",
+            valueName: "cidr[,cidr]"))
+    var serviceCidr: CIDRList?
+
     @Flag(help: "Masquerade all connections to cluster IPs.")
     var masqueradeAll = false
 
@@ -73,9 +79,10 @@ struct NodeOptions: ParsableArguments {
     }
 
     var layout: LayoutOptions {
-        let node = NodeFacts(
+        var node = NodeFacts(
             nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr?.blocks ?? [],
             masqueradeAll: masqueradeAll, nodePortAddresses: nodeportAddresses?.blocks)
+        node.serviceCIDRs = serviceCidr?.blocks ?? []
         return LayoutOptions(node: node, masqueradeBit: masqueradeBit)
     }
 

@@ -20,6 +20,8 @@ struct EquivalenceTests {
         static let all: [Scenario] = {
             let blocks = ["10.244.0.0/16", "10.250.0.0/20", "fd00:244::/32", "fd00:250::/50"].compactMap { CIDR($0) }
             let nodePortBlocks = ["192.0.2.0/24", "192.0.2.7/32", "2001:db8::/61"].compactMap { CIDR($0) }
+            var everywhere = NodeFacts(nodeName: "node-a", clusterCIDRs: ["0.0.0.0/0", "::/0"].compactMap { CIDR($0) })
+            everywhere.serviceCIDRs = ["10.96.0.0/12", "fd00:96::/112"].compactMap { CIDR($0) }
             return [
                 Scenario(name: "nothing", desired: Desired(services: [])),
                 Scenario(name: "every kind", desired: Desired(services: everything)),
@@ -31,11 +33,8 @@ struct EquivalenceTests {
                             nodeName: "node-a", clusterCIDRs: blocks, nodePortAddresses: nodePortBlocks),
                         masqueradeBit: 31)),
                 Scenario(
-                    name: "all addresses are pods",
-                    desired: Desired(
-                        services: everything,
-                        node: NodeFacts(
-                            nodeName: "node-a", clusterCIDRs: ["0.0.0.0/0", "::/0"].compactMap { CIDR($0) }))),
+                    name: "all addresses are pods, and service blocks are known",
+                    desired: Desired(services: everything, node: everywhere)),
                 Scenario(
                     name: "masquerade all, node ports nowhere in IPv6",
                     desired: Desired(

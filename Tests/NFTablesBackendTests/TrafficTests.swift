@@ -102,6 +102,26 @@ struct TrafficTests {
         }
     }
 
+    /// Semantics 31: an address of the service blocks that no service has is dropped, and does not leave the node.
+    @Test(arguments: IPFamily.allCases) func dropsUnallocatedServiceAddresses(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [family])
+        defer { for server in servers { server.stop() } }
+        // Where the packet would go by the default route, something answers.
+        let unallocated: IPAddress = family == .ipv4 ? "10.96.0.99" : "fd00:96::99"
+        try lab.client.ip(["address add \(unallocated)/\(family.addressBits) dev lo"])
+        let outside = try EchoServer(in: lab.client, address: unallocated, port: 80, name: "outside")
+        defer { outside.stop() }
+        var desired = Desired(services: [Self.everyKind(.tcp, pods: 1)])
+        try desired.apply(in: lab.node)
+        let pod = lab.pods[0].namespace
+        #expect(Client.probe(from: pod, to: unallocated, port: 80).server == "outside")
+        desired.node.serviceCIDRs = ["10.96.0.0/16", "fd00:96::/112"].compactMap { CIDR($0) }
+        try desired.apply(in: lab.node)
+        #expect(Client.probe(from: pod, to: unallocated, port: 80, timeout: .milliseconds(150)) == .timedOut)
+        #expect(Client.probe(from: pod, to: Self.clusterIPs[family], port: 80).server == "pod1")
+    }
+
     /// Semantics 18: with a cluster CIDR, only what comes from outside of it is masqueraded on its way to a cluster IP.
     @Test(arguments: IPFamily.allCases)
     func masqueradesFromOutsideTheCluster(_ family: IPFamily) throws {

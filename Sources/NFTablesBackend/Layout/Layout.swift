@@ -127,7 +127,14 @@ struct Layout {
             [member(.rejectedServices, family), .reject],
             [member(.droppedServices, family), .verdict(.drop)],
             [member(.clusterIPs, family), .isLocal(.destination, false), .reject],
-        ] + nodePortAddresses(family).map { $0 + [goto(.noNodePortEndpoints)] }
+        ] + unallocated(family) + nodePortAddresses(family).map { $0 + [goto(.noNodePortEndpoints)] }
+    }
+
+    /// Semantics 31: what no service has of the blocks that services' addresses come from leads nowhere.
+    private func unallocated(_ family: IPFamily) -> [[Statement]] {
+        options.node.serviceCIDRs.filter { $0.family == family && $0.prefixLength > 0 }.sorted().map { block in
+            [.address(.destination, .equal, block), .isLocal(.destination, false), .verdict(.drop)]
+        }
     }
 
     /// Semantics 22 to 24. The marked come first, so that the bit is always cleared.

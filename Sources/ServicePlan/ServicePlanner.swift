@@ -46,10 +46,11 @@ public struct ServicePlanner: Sendable {
             add(.clusterIP(clusterIP), port.port, treatment, nil)
         }
         let (outside, inside) = external(service.externalTrafficPolicy, targets)
-        for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
+        // An address that stands in both lists is the load balancer's, so that its source ranges cannot be bypassed.
         for address in addresses.loadBalancerIPs {
             add(.loadBalancerIP(address), port.port, outside, inside, SourceRanges.allowed(service, to: address))
         }
+        for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
         if addresses.hasNodePorts, let nodePort = port.nodePort {
             add(.nodePort(addresses.family), nodePort, outside, inside)
         }

@@ -292,7 +292,7 @@ import Testing
         }
         #expect(
             Self.plan(service).frontends.map(\.address) == [
-                .clusterIP(Self.ip("10.96.0.10")), .externalIP(Self.ip("203.0.113.1")), .nodePort(.ipv4),
+                .clusterIP(Self.ip("10.96.0.10")), .loadBalancerIP(Self.ip("203.0.113.1")), .nodePort(.ipv4),
             ])
     }
 

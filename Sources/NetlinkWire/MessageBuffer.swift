@@ -33,9 +33,6 @@ public struct MessageBuffer: ~Copyable {
         try body(UnsafeRawBufferPointer(start: storage, count: count))
     }
 
-    /// Forgets everything and keeps the room.
-    public mutating func removeAll() { written = 0 }
-
     @usableFromInline
     mutating func grow(toFit needed: Int) {
         let larger = max(needed, capacity * 2)

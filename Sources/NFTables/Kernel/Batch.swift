@@ -12,7 +12,6 @@ public struct Batch: ~Copyable {
     private var sequence: UInt32 = 0
     private var subjects: [Subject] = []
     private var scratch: UnsafeMutableRawBufferPointer
-    private var sizeOfEmpty = 0
 
     /// What the message with the same index is about; element messages name their elements by position.
     private struct Subject {
@@ -40,19 +39,12 @@ public struct Batch: ~Copyable {
         let start = open(UInt16(NFNL_MSG_BATCH_BEGIN), [], .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
         if let generation { buffer.attribute(UInt16(NFNL_BATCH_GENID.rawValue), bigEndian: generation) }
         buffer.closeMessage(start)
-        sizeOfEmpty = buffer.count
     }
 
     deinit { scratch.deallocate() }
 
     /// The sequence number of the message that was added last.
     var lastSequence: UInt32 { sequence - 1 }
-
-    /// Whether no change has been added.
-    public var isEmpty: Bool { buffer.count == sizeOfEmpty }
-
-    /// How many bytes the changes take on the wire.
-    public var size: Int { buffer.count }
 
     /// The finished batch's bytes: what a bare loop would have to send to the kernel for the same changes.
     public consuming func finished() -> [UInt8] {

@@ -43,7 +43,94 @@ import Testing
         Case(
             [.redirect(.ipv4, key + [.randomSlot(modulus: 3)], map: "endpoints")],
             "dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @endpoints"),
+        Case(
+            [.redirect(.ipv4, key + [.sourceSlot(.ipv4, modulus: 3)], map: "endpoints")],
+            "dnat ip to ip daddr . meta l4proto . th dport . jhash ip saddr mod 3 seed 0x73766363 map @endpoints"),
+        Case(
+            [.redirect(.ipv4, key + [.nextSlot(modulus: 3)], map: "endpoints")],
+            "dnat ip to ip daddr . meta l4proto . th dport . numgen inc mod 3 map @endpoints"),
+        Case([.lowBits(.ipv4, mask: 63, value: 5), .verdict(.drop)], "ip daddr & 0.0.0.63 == 0.0.0.5 drop"),
+        Case([.inputInterface("veth", isPrefix: true), .verdict(.drop)], "iifname \"veth*\" drop"),
+        Case([.inputInterface("cni0", isPrefix: false), .verdict(.drop)], "iifname \"cni0\" drop"),
+        Case(
+            [.setDestination(.ipv4, key, map: "numbers"), .verdict(.goto("other"))],
+            "ip daddr set ip daddr . meta l4proto . th dport map @numbers goto other"),
+        Case([.setDestination(.ipv4, [.originalDestination(.ipv4)])], "ip daddr set ct original ip daddr"),
+        Case([.setDestination(.ipv4, [.replySource(.ipv4)])], "ip daddr set ct reply ip saddr"),
+        Case(
+            [
+                .transportIs(.sctp),
+                .setDestination(
+                    .ipv4, [.originalDestination(.ipv4), .connectionProtocol, .originalDestinationPort],
+                    map: "numbers"),
+                .verdict(.goto("other")),
+            ],
+            "meta l4proto sctp ip daddr set ct original ip daddr . ct protocol . ct original proto-dst map @numbers "
+                + "goto other"),
+        Case(
+            [
+                .updateSet(
+                    .update, "affinity", [.originalSource(.ipv4), .destinationAddress(.ipv4), .transportProtocol],
+                    data: [.replySource(.ipv4), .destinationPort], timeout: 95405),
+                .verdict(.goto("other")),
+            ],
+            "update @affinity { ct original ip saddr . ip daddr . meta l4proto timeout 1d2h30m5s : "
+                + "ct reply ip saddr . th dport } goto other"),
+        Case(
+            [
+                .updateSet(
+                    .delete, "affinity", [.originalSource(.ipv4), .destinationAddress(.ipv4), .transportProtocol],
+                    data: [.replySource(.ipv4), .destinationPort]), .verdict(.drop),
+            ],
+            "delete @affinity { ct original ip saddr . ip daddr . meta l4proto : ct reply ip saddr . th dport } drop"),
+        Case(
+            [
+                .updateSet(
+                    .update, "rates", [.sourceAddress(.ipv4), .destinationAddress(.ipv4)], timeout: 60,
+                    .rateOver(perSecond: 10, burst: 20)), .verdict(.drop),
+            ],
+            "update @rates { ip saddr . ip daddr timeout 1m limit rate over 10/second burst 20 packets } drop"),
+        Case(
+            [
+                .updateSet(
+                    .update, "rates", [.sourceAddress(.ipv4), .destinationAddress(.ipv4)],
+                    .rateOver(perSecond: 7, burst: 5)), .verdict(.drop),
+            ],
+            "update @rates { ip saddr . ip daddr limit rate over 7/second } drop"),
+        Case(
+            [
+                .updateSet(
+                    .add, "connections", [.sourceAddress(.ipv4), .destinationAddress(.ipv4)], .connectionsOver(3)),
+                .verdict(.drop),
+            ],
+            "add @connections { ip saddr . ip daddr ct count over 3 } drop"),
     ]
+
+    /// The sets that the cases look into and write to.
+    static let sets: [SetDefinition] = {
+        let pair: [Field] = [.sourceAddress(.ipv4), .destinationAddress(.ipv4)]
+        let endpoint: [Field] = [.destinationAddress(.ipv4), .destinationPort]
+        var affinity = SetDefinition(
+            family: .ipv4, table: "round", name: "affinity", key: pair + [.transportProtocol], data: endpoint)
+        affinity.size = 4096
+        var rates = SetDefinition(family: .ipv4, table: "round", name: "rates", key: pair)
+        rates.size = 4096
+        var connections = rates
+        connections.name = "connections"
+        connections.isDynamic = true
+        for keyPath in [\SetDefinition.isDynamic, \SetDefinition.hasTimeouts] {
+            affinity[keyPath: keyPath] = true
+            rates[keyPath: keyPath] = true
+        }
+        return [
+            SetDefinition(family: .ipv4, table: "round", name: "services", key: key),
+            SetDefinition(
+                family: .ipv4, table: "round", name: "endpoints", key: key + [.randomSlot(modulus: 3)], data: endpoint),
+            SetDefinition(
+                family: .ipv4, table: "round", name: "numbers", key: key, data: [.destinationAddress(.ipv4)]),
+            affinity, rates, connections,
+        ]
+    }()
 
     /// A rule that is longer than the kernel takes is refused by the kernel, and harms nothing on its way there.
     @Test(.enabled(if: TestPrivilege.canMakeNamespaces)) func tooLongRulesAreRefused() throws {
@@ -76,25 +163,19 @@ import Testing
             if test.statements.contains(.masquerade) {
                 return Chain(family: .ipv4, table: "round", name: name, hook: hook)
             }
-            if case .redirect = test.statements.last {
+            if case .redirect? = test.statements.last {
                 let prerouting = Chain.Hook(kind: .nat, point: .prerouting, priority: -100)
                 return Chain(family: .ipv4, table: "round", name: name, hook: prerouting)
             }
             return Chain(family: .ipv4, table: "round", name: name)
         }
         let namespace = try NetworkNamespace("rules")
-        let sets = [
-            SetDefinition(family: .ipv4, table: "round", name: "services", key: Self.key),
-            SetDefinition(
-                family: .ipv4, table: "round", name: "endpoints", key: Self.key + [.randomSlot(modulus: 3)],
-                data: [.destinationAddress(.ipv4), .destinationPort]),
-        ]
         let chains = Self.cases.enumerated().map { chain($0.element, $0.offset) }
         try namespace.run {
             var socket = try NFTablesSocket()
             var batch = Batch(generation: nil)
             batch.add(table)
-            for set in sets { batch.add(set) }
+            for set in Self.sets { batch.add(set) }
             batch.add(Chain(family: .ipv4, table: "round", name: "other"))
             for chain in chains { batch.add(chain) }
             for (test, chain) in zip(Self.cases, chains) {
@@ -119,6 +200,7 @@ import Testing
                 let observed = rules.filter { $0.chain == chain.name }.map(\.rule)
                 #expect(observed == [Rule(.ipv4, test.statements)], "\(test.text)")
             }
+            #expect(try socket.sets(of: table).map(\.definition) == Self.sets)
             #expect(try socket.chains(of: table).filter { $0.hook != nil } == chains.filter { $0.hook != nil })
         }
     }

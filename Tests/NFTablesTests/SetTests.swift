@@ -101,6 +101,13 @@ import Testing
         ]
         let ranges = SetDefinition(
             family: family, table: "round", name: "ranges", key: full + [.sourceAddress(family)], holdsRanges: true)
+        let limits = {
+            var limits = definition("numbers_with_limits", [.destinationAddress(family)])
+            limits.isDynamic = true
+            limits.expression = .connectionsOver(1)
+            return limits
+        }()
+        let numbers = definition("numbers", full, [.destinationAddress(family)])
         let namespace = try NetworkNamespace("sets")
         try namespace.run {
             var socket = try NFTablesSocket()
@@ -109,6 +116,14 @@ import Testing
             batch.add(table)
             for set in sets { batch.add(set) }
             batch.add(ranges)
+            batch.add(limits)
+            batch.add(numbers)
+            var number = ElementKey()
+            number.append(address)
+            let limit = ElementValue.stateful(.connectionsOver(7), comment: "at most seven")
+            batch.add([(number, limit)], to: limits)
+            let named = (Self.elementKey(address, 80), ElementValue.address(address, comment: "a name"))
+            batch.add([named], to: numbers)
             let prefix = try #require(CIDR(address, prefixLength: 20))
             var (start, end) = (Self.elementKey(address, 53), Self.elementKey(address, 53))
             start.append(prefix.address)
@@ -125,8 +140,14 @@ import Testing
             try socket.commit(batch)
 
             #expect(try socket.tables(family) == [table])
-            #expect(try socket.sets(of: table).map(\.definition) == sets + [ranges])
+            #expect(try socket.sets(of: table).map(\.definition) == sets + [ranges, limits, numbers])
             var found: [ObservedElement] = []
+            try socket.elements(of: limits) { found.append($0) }
+            #expect(found.map(\.key) == [number] && found.map(\.value) == [limit])
+            found = []
+            try socket.elements(of: numbers) { found.append($0) }
+            #expect(found.map(\.key) == [named.0] && found.map(\.value) == [named.1])
+            found = []
             try socket.elements(of: sets[5]) { found.append($0) }
             #expect(found.map(\.key) == [key] && found.map(\.value) == [endpoint])
             found = []
@@ -143,6 +164,8 @@ import Testing
         }
         let listing = try namespace.tool(["nft", "list", "ruleset"])
         for set in sets { #expect(listing.contains(set.typeText)) }
+        #expect(listing.contains("elements = { \(address) ct count over 7 comment \"at most seven\" }"))
+        #expect(listing.contains(" . tcp . 80 comment \"a name\" : \(address) }"))
     }
 
     /// More elements than one attribute or one answer can hold.

@@ -177,7 +177,8 @@ public struct Batch: ~Copyable {
         }
         let userdata = set.userdata.bytes
         nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA), userdata, UInt32(userdata.count))
-        if set.countsPackets, let counter = nftnl_expr_alloc("counter") { nftnl_set_add_expr(object, counter) }
+        if let size = set.size { nftnl_set_set_u32(object, UInt16(NFTNL_SET_DESC_SIZE), size) }
+        if let expression = set.expression?.allocate() { nftnl_set_add_expr(object, expression) }
     }
 
     // MARK: - Rules
@@ -280,12 +281,17 @@ public struct Batch: ~Copyable {
             let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
             write(endpoint, to: &buffer)
             buffer.closeNest(dataNest)
+        } else if let address = value.address {
+            let dataNest = buffer.openNest(UInt16(NFTA_SET_ELEM_DATA.rawValue))
+            buffer.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: address.networkBytes)
+            buffer.closeNest(dataNest)
         }
         if let comment = value.comment {
             var userdata = Userdata()
             userdata.put(0, text: comment)
             buffer.attribute(UInt16(NFTA_SET_ELEM_USERDATA.rawValue), bytes: userdata.bytes)
         }
+        if let expression = value.expression { expression.write(UInt16(NFTA_SET_ELEM_EXPR.rawValue), to: &buffer) }
         buffer.closeNest(element)
     }
 
@@ -320,6 +326,29 @@ public struct Batch: ~Copyable {
             var reader = AttributeReader(place)
             return reader.next().flatMap { ElementKey(element: $0) }
         }
+    }
+}
+
+extension StatefulExpression {
+    /// Writes the expression straight into a batch, for an element. The kernel has its numbers in network byte order.
+    fileprivate func write(_ type: UInt16, to buffer: inout MessageBuffer) {
+        let expression = buffer.openNest(type)
+        buffer.attribute(UInt16(NFTA_EXPR_NAME.rawValue), string: kernelName)
+        let data = buffer.openNest(UInt16(NFTA_EXPR_DATA.rawValue))
+        switch self {
+        case .counter: break
+        case .rateOver(let rate, let burst):
+            buffer.attribute(UInt16(NFTA_LIMIT_RATE.rawValue), bigEndian: rate)
+            buffer.attribute(UInt16(NFTA_LIMIT_UNIT.rawValue), bigEndian: 1 as UInt64)
+            buffer.attribute(UInt16(NFTA_LIMIT_BURST.rawValue), bigEndian: burst)
+            buffer.attribute(UInt16(NFTA_LIMIT_TYPE.rawValue), bigEndian: 0 as UInt32)
+            buffer.attribute(UInt16(NFTA_LIMIT_FLAGS.rawValue), bigEndian: 1 as UInt32)
+        case .connectionsOver(let count):
+            buffer.attribute(UInt16(NFTA_CONNLIMIT_COUNT.rawValue), bigEndian: count)
+            buffer.attribute(UInt16(NFTA_CONNLIMIT_FLAGS.rawValue), bigEndian: 1 as UInt32)
+        }
+        buffer.closeNest(data)
+        buffer.closeNest(expression)
     }
 }
 

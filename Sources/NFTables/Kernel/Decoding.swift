@@ -83,9 +83,11 @@ extension ObservedSet {
             case Int(NFTA_SET_DATA_LEN.rawValue): shape.dataLength = attribute.bigEndian() ?? 0
             case Int(NFTA_SET_USERDATA.rawValue): shape.userdata = Userdata(bytes: Array(attribute.payload))
             case Int(NFTA_SET_TIMEOUT.rawValue), Int(NFTA_SET_EXPRESSIONS.rawValue): shape.isForeign = true
+            case Int(NFTA_SET_DESC.rawValue):
+                shape.size = attribute.nested.first(UInt16(NFTA_SET_DESC_SIZE.rawValue))?.bigEndian()
             case Int(NFTA_SET_EXPR.rawValue):
-                shape.countsPackets = attribute.nested.first(UInt16(NFTA_EXPR_NAME.rawValue))?.string == "counter"
-                shape.isForeign = shape.isForeign || !shape.countsPackets
+                shape.expression = StatefulExpression(attribute)
+                shape.isForeign = shape.isForeign || shape.expression == nil
             case setCountAttribute: count = attribute.bigEndian()
             default: break
             }
@@ -107,7 +109,8 @@ private struct Shape {
     var dataType: UInt32 = 0
     var dataLength: UInt32 = 0
     var userdata = Userdata()
-    var countsPackets = false
+    var expression: StatefulExpression?
+    var size: UInt32?
     var isForeign = false
 
     func definition(_ family: IPFamily, table: String, name: String) -> SetDefinition? {
@@ -115,9 +118,12 @@ private struct Shape {
         let data = userdata.nested(4).flatMap { [Field]($0) }
         guard key.dataType == keyType, key.wireLength == Int(keyLength) else { return nil }
         guard (data?.dataType ?? 0) == dataType, (data?.wireLength ?? 0) == Int(dataLength) else { return nil }
-        let set = SetDefinition(
-            family: family, table: table, name: name, key: key, data: data, countsPackets: countsPackets,
-            holdsRanges: flags & 0x4 != 0)
+        var set = SetDefinition(
+            family: family, table: table, name: name, key: key, data: data, holdsRanges: flags & 0x4 != 0)
+        set.expression = expression
+        set.isDynamic = flags & 0x20 != 0
+        set.hasTimeouts = flags & 0x10 != 0
+        set.size = size
         return set.flags == flags ? set : nil
     }
 }
@@ -174,6 +180,8 @@ extension ObservedElement {
     init?(_ element: Attribute, of set: SetDefinition) {
         var key: ElementKey?
         var endpoint: SocketAddress?
+        var address: IPAddress?
+        var expression: StatefulExpression?
         var comment: String?
         var end: ElementKey?
         var counter: ElementCounter?
@@ -186,19 +194,28 @@ extension ObservedElement {
             case Int(NFTA_SET_ELEM_KEY_END.rawValue):
                 end = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap { ElementKey(bytes: $0.payload) }
             case Int(NFTA_SET_ELEM_DATA.rawValue):
-                endpoint = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)).flatMap {
-                    SocketAddress($0.payload, set.family)
-                }
+                guard let datum = attribute.nested.first(UInt16(NFTA_DATA_VALUE.rawValue)) else { break }
+                endpoint = SocketAddress(datum.payload, set.family)
+                if endpoint == nil { address = IPAddress(networkBytes: datum.payload) }
             case Int(NFTA_SET_ELEM_USERDATA.rawValue):
                 comment = Userdata(bytes: Array(attribute.payload)).text(0)
             case Int(NFTA_SET_ELEM_EXPR.rawValue):
                 counter = ElementCounter(attribute)
+                if counter == nil { expression = StatefulExpression(attribute) }
             default: break
             }
         }
         guard let key else { return nil }
         self.key = key
-        value = end.map { .range(end: $0) } ?? ElementValue(endpoint: endpoint, comment: comment)
+        if let end {
+            value = .range(end: end)
+        } else if let address {
+            value = .address(address, comment: comment)
+        } else if let expression, expression != set.expression {
+            value = .stateful(expression, comment: comment)
+        } else {
+            value = ElementValue(endpoint: endpoint, comment: comment)
+        }
         self.counter = counter
     }
 }
@@ -211,6 +228,30 @@ extension SocketAddress {
             let address = IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: bytes[..<length]))
         else { return nil }
         self.init(address, UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: length, as: UInt16.self)))
+    }
+}
+
+extension StatefulExpression {
+    /// From an attribute that holds one expression as the kernel lists it; nil for one that no set of ours has.
+    fileprivate init?(_ expression: Attribute) {
+        guard let name = expression.nested.first(UInt16(NFTA_EXPR_NAME.rawValue))?.string else { return nil }
+        let data = expression.nested.first(UInt16(NFTA_EXPR_DATA.rawValue))?.nested
+        switch name {
+        case "counter": self = .counter
+        case "limit":
+            guard let rate: UInt64 = data?.first(UInt16(NFTA_LIMIT_RATE.rawValue))?.bigEndian(),
+                let unit: UInt64 = data?.first(UInt16(NFTA_LIMIT_UNIT.rawValue))?.bigEndian(), unit == 1,
+                let burst: UInt32 = data?.first(UInt16(NFTA_LIMIT_BURST.rawValue))?.bigEndian(),
+                let flags: UInt32 = data?.first(UInt16(NFTA_LIMIT_FLAGS.rawValue))?.bigEndian(), flags == 1
+            else { return nil }
+            self = .rateOver(perSecond: rate, burst: burst)
+        case "connlimit":
+            guard let count: UInt32 = data?.first(UInt16(NFTA_CONNLIMIT_COUNT.rawValue))?.bigEndian(),
+                let flags: UInt32 = data?.first(UInt16(NFTA_CONNLIMIT_FLAGS.rawValue))?.bigEndian(), flags == 1
+            else { return nil }
+            self = .connectionsOver(count)
+        default: return nil
+        }
     }
 }
 

@@ -11,6 +11,10 @@ private struct ExpressionWriter {
         nftnl_expr_set_u32(object, UInt16(truncatingIfNeeded: attribute), value)
     }
 
+    func set(_ attribute: Int, long value: UInt64) {
+        nftnl_expr_set_u64(object, UInt16(truncatingIfNeeded: attribute), value)
+    }
+
     func set(_ attribute: Int, _ register: Register) { set(attribute, register.number) }
 
     func set(_ attribute: Int, _ bytes: [UInt8]) {
@@ -29,11 +33,13 @@ extension Expression {
     /// The kernel's name of the expression.
     private var name: String {
         switch self {
-        case .payload: "payload"
+        case .payload, .setPayload: "payload"
         case .meta, .setMeta: "meta"
-        case .connection: "ct"
+        case .connection, .connectionTuple: "ct"
         case .addressType: "fib"
-        case .random: "numgen"
+        case .random, .increment: "numgen"
+        case .hash: "hash"
+        case .updateSet: "dynset"
         case .bitwise: "bitwise"
         case .toNetworkOrder: "byteorder"
         case .compare: "cmp"
@@ -62,6 +68,18 @@ extension Expression {
         case .setMeta(let key, let register):
             writer.set(NFTNL_EXPR_META_KEY, key.rawValue)
             writer.set(NFTNL_EXPR_META_SREG, register)
+        case .setPayload(let base, let offset, let length, let register, let checksumOffset):
+            writer.set(NFTNL_EXPR_PAYLOAD_SREG, register)
+            writer.set(NFTNL_EXPR_PAYLOAD_BASE, base.rawValue)
+            writer.set(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+            writer.set(NFTNL_EXPR_PAYLOAD_LEN, length)
+            writer.set(NFTNL_EXPR_PAYLOAD_CSUM_TYPE, checksumOffset == nil ? 0 : internetChecksum)
+            writer.set(NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, checksumOffset ?? 0)
+            writer.set(NFTNL_EXPR_PAYLOAD_FLAGS, pseudoHeader)
+        case .connectionTuple(let key, let direction, let register):
+            writer.set(NFTNL_EXPR_CT_KEY, key.rawValue)
+            writer.set(NFTNL_EXPR_CT_DREG, register)
+            nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_CT_DIR), direction.rawValue)
         case .connection(let key, let register):
             writer.set(NFTNL_EXPR_CT_KEY, key.rawValue)
             writer.set(NFTNL_EXPR_CT_DREG, register)
@@ -69,11 +87,25 @@ extension Expression {
             writer.set(NFTNL_EXPR_FIB_DREG, register)
             writer.set(NFTNL_EXPR_FIB_RESULT, fibResultAddressType)
             writer.set(NFTNL_EXPR_FIB_FLAGS, which.rawValue)
-        case .random(let modulus, let register):
-            writer.set(NFTNL_EXPR_NG_DREG, register)
-            writer.set(NFTNL_EXPR_NG_MODULUS, modulus)
-            writer.set(NFTNL_EXPR_NG_TYPE, numgenRandom)
-            writer.set(NFTNL_EXPR_NG_OFFSET, 0)
+        case .random(let modulus, let register): Self.numgen(writer, numgenRandom, modulus, register)
+        case .increment(let modulus, let register): Self.numgen(writer, numgenIncremental, modulus, register)
+        case .hash(let source, let length, let seed, let modulus, let register):
+            writer.set(NFTNL_EXPR_HASH_SREG, source)
+            writer.set(NFTNL_EXPR_HASH_DREG, register)
+            writer.set(NFTNL_EXPR_HASH_LEN, length)
+            writer.set(NFTNL_EXPR_HASH_MODULUS, modulus)
+            writer.set(NFTNL_EXPR_HASH_SEED, seed)
+            writer.set(NFTNL_EXPR_HASH_OFFSET, 0)
+            writer.set(NFTNL_EXPR_HASH_TYPE, 0)
+        case .updateSet(let operation, let set, let key, let data, let timeout, let expression):
+            writer.set(NFTNL_EXPR_DYNSET_OP, operation.rawValue)
+            writer.set(NFTNL_EXPR_DYNSET_SET_NAME, set)
+            writer.set(NFTNL_EXPR_DYNSET_SREG_KEY, key)
+            if let data { writer.set(NFTNL_EXPR_DYNSET_SREG_DATA, data) }
+            if timeout > 0 { writer.set(NFTNL_EXPR_DYNSET_TIMEOUT, long: timeout) }
+            if let expression = expression?.allocate() {
+                nftnl_expr_add_expr(object, UInt32(NFTNL_EXPR_DYNSET_EXPR), expression)
+            }
         case .bitwise(let register, let mask, let xor):
             writer.set(NFTNL_EXPR_BITWISE_SREG, register)
             writer.set(NFTNL_EXPR_BITWISE_DREG, register)
@@ -113,6 +145,34 @@ extension Expression {
         }
         nftnl_rule_add_expr(rule, object)
     }
+
+    private static func numgen(_ writer: ExpressionWriter, _ type: UInt32, _ modulus: UInt32, _ register: Register) {
+        writer.set(NFTNL_EXPR_NG_DREG, register)
+        writer.set(NFTNL_EXPR_NG_MODULUS, modulus)
+        writer.set(NFTNL_EXPR_NG_TYPE, type)
+        writer.set(NFTNL_EXPR_NG_OFFSET, 0)
+    }
+}
+
+extension StatefulExpression {
+    /// A libnftnl expression, which belongs to whoever it is added to.
+    func allocate() -> OpaquePointer? {
+        guard let object = nftnl_expr_alloc(kernelName) else { return nil }
+        let writer = ExpressionWriter(object: object)
+        switch self {
+        case .counter: break
+        case .rateOver(let rate, let burst):
+            writer.set(NFTNL_EXPR_LIMIT_RATE, long: rate)
+            writer.set(NFTNL_EXPR_LIMIT_UNIT, long: 1)
+            writer.set(NFTNL_EXPR_LIMIT_BURST, burst)
+            writer.set(NFTNL_EXPR_LIMIT_TYPE, 0)
+            writer.set(NFTNL_EXPR_LIMIT_FLAGS, inverted)
+        case .connectionsOver(let count):
+            writer.set(NFTNL_EXPR_CONNLIMIT_COUNT, count)
+            writer.set(NFTNL_EXPR_CONNLIMIT_FLAGS, inverted)
+        }
+        return object
+    }
 }
 
 /// Reads the attributes of a libnftnl expression. What is absent reads as nil.
@@ -123,6 +183,10 @@ private struct ExpressionReader {
 
     func number(_ attribute: Int) -> UInt32? {
         has(attribute) ? nftnl_expr_get_u32(object, UInt16(truncatingIfNeeded: attribute)) : nil
+    }
+
+    func longNumber(_ attribute: Int) -> UInt64? {
+        has(attribute) ? nftnl_expr_get_u64(object, UInt16(truncatingIfNeeded: attribute)) : nil
     }
 
     func register(_ attribute: Int) -> Register? { number(attribute).map { Register(number: $0) } }
@@ -156,7 +220,9 @@ extension Expression {
         case "meta": meta(reader)
         case "ct": connection(reader)
         case "fib": addressType(reader)
-        case "numgen": random(reader)
+        case "numgen": numgen(reader)
+        case "hash": hash(reader)
+        case "dynset": updateSet(reader)
         case "bitwise": bitwise(reader)
         case "byteorder": toNetworkOrder(reader)
         case "cmp": compare(reader)
@@ -171,10 +237,18 @@ extension Expression {
 
     private static func payload(_ reader: ExpressionReader) -> Expression? {
         guard let base = reader.number(NFTNL_EXPR_PAYLOAD_BASE).flatMap(PayloadBase.init),
-            let offset = reader.number(NFTNL_EXPR_PAYLOAD_OFFSET), let length = reader.number(NFTNL_EXPR_PAYLOAD_LEN),
-            let register = reader.register(NFTNL_EXPR_PAYLOAD_DREG)
+            let offset = reader.number(NFTNL_EXPR_PAYLOAD_OFFSET), let length = reader.number(NFTNL_EXPR_PAYLOAD_LEN)
         else { return nil }
-        return .payload(base: base, offset: offset, length: length, register)
+        if let register = reader.register(NFTNL_EXPR_PAYLOAD_DREG) {
+            return .payload(base: base, offset: offset, length: length, register)
+        }
+        guard let source = reader.register(NFTNL_EXPR_PAYLOAD_SREG),
+            reader.number(NFTNL_EXPR_PAYLOAD_FLAGS) == pseudoHeader
+        else { return nil }
+        let hasChecksum = (reader.number(NFTNL_EXPR_PAYLOAD_CSUM_TYPE) ?? 0) == internetChecksum
+        return .setPayload(
+            base: base, offset: offset, length: length, source,
+            checksumOffset: hasChecksum ? reader.number(NFTNL_EXPR_PAYLOAD_CSUM_OFFSET) : nil)
     }
 
     private static func meta(_ reader: ExpressionReader) -> Expression? {
@@ -184,11 +258,14 @@ extension Expression {
     }
 
     private static func connection(_ reader: ExpressionReader) -> Expression? {
-        guard !reader.has(NFTNL_EXPR_CT_DIR), !reader.has(NFTNL_EXPR_CT_SREG),
+        guard !reader.has(NFTNL_EXPR_CT_SREG),
             let key = reader.number(NFTNL_EXPR_CT_KEY).flatMap(ConnectionKey.init),
             let register = reader.register(NFTNL_EXPR_CT_DREG)
         else { return nil }
-        return .connection(key, register)
+        // Both directions have the same protocol, whichever the kernel names.
+        guard reader.has(NFTNL_EXPR_CT_DIR), key != .transportProtocol else { return .connection(key, register) }
+        let direction = nftnl_expr_get_u8(reader.object, UInt16(NFTNL_EXPR_CT_DIR))
+        return TupleDirection(rawValue: direction).map { .connectionTuple(key, $0, register) }
     }
 
     private static func addressType(_ reader: ExpressionReader) -> Expression? {
@@ -199,11 +276,42 @@ extension Expression {
         return .addressType(which, register)
     }
 
-    private static func random(_ reader: ExpressionReader) -> Expression? {
-        guard reader.number(NFTNL_EXPR_NG_TYPE) == numgenRandom, (reader.number(NFTNL_EXPR_NG_OFFSET) ?? 0) == 0,
+    private static func numgen(_ reader: ExpressionReader) -> Expression? {
+        guard (reader.number(NFTNL_EXPR_NG_OFFSET) ?? 0) == 0,
             let modulus = reader.number(NFTNL_EXPR_NG_MODULUS), let register = reader.register(NFTNL_EXPR_NG_DREG)
         else { return nil }
-        return .random(modulus: modulus, register)
+        switch reader.number(NFTNL_EXPR_NG_TYPE) {
+        case numgenRandom: return .random(modulus: modulus, register)
+        case numgenIncremental: return .increment(modulus: modulus, register)
+        default: return nil
+        }
+    }
+
+    private static func hash(_ reader: ExpressionReader) -> Expression? {
+        guard (reader.number(NFTNL_EXPR_HASH_TYPE) ?? 0) == 0, (reader.number(NFTNL_EXPR_HASH_OFFSET) ?? 0) == 0,
+            let source = reader.register(NFTNL_EXPR_HASH_SREG), let register = reader.register(NFTNL_EXPR_HASH_DREG),
+            let length = reader.number(NFTNL_EXPR_HASH_LEN), let modulus = reader.number(NFTNL_EXPR_HASH_MODULUS),
+            let seed = reader.number(NFTNL_EXPR_HASH_SEED)
+        else { return nil }
+        return .hash(source, length: length, seed: seed, modulus: modulus, register)
+    }
+
+    private static func updateSet(_ reader: ExpressionReader) -> Expression? {
+        guard let operation = reader.number(NFTNL_EXPR_DYNSET_OP).flatMap(SetOperation.init),
+            let set = reader.text(NFTNL_EXPR_DYNSET_SET_NAME), let key = reader.register(NFTNL_EXPR_DYNSET_SREG_KEY),
+            (reader.number(NFTNL_EXPR_DYNSET_FLAGS) ?? 0) & dynsetInverted == 0
+        else { return nil }
+        var expression: StatefulExpression?
+        if reader.has(Int(NFTNL_EXPR_DYNSET_EXPR)) {
+            var length: UInt32 = 0
+            guard let object = nftnl_expr_get(reader.object, UInt16(NFTNL_EXPR_DYNSET_EXPR), &length),
+                let known = StatefulExpression(OpaquePointer(object))
+            else { return nil }
+            expression = known
+        }
+        return .updateSet(
+            operation, set: set, key: key, data: reader.register(NFTNL_EXPR_DYNSET_SREG_DATA),
+            timeout: reader.longNumber(NFTNL_EXPR_DYNSET_TIMEOUT) ?? 0, expression)
     }
 
     private static func bitwise(_ reader: ExpressionReader) -> Expression? {
@@ -270,6 +378,37 @@ extension Expression {
     }
 }
 
+extension StatefulExpression {
+    /// Reads an expression of an element or a rule; nil for one that no set of ours has.
+    init?(_ object: OpaquePointer) {
+        let reader = ExpressionReader(object: object)
+        switch reader.text(Int(NFTNL_EXPR_NAME)) {
+        case "counter": self = .counter
+        case "limit":
+            guard reader.number(NFTNL_EXPR_LIMIT_TYPE) == 0, reader.number(NFTNL_EXPR_LIMIT_FLAGS) == inverted,
+                reader.longNumber(NFTNL_EXPR_LIMIT_UNIT) == 1, let rate = reader.longNumber(NFTNL_EXPR_LIMIT_RATE),
+                let burst = reader.number(NFTNL_EXPR_LIMIT_BURST)
+            else { return nil }
+            self = .rateOver(perSecond: rate, burst: burst)
+        case "connlimit":
+            guard reader.number(NFTNL_EXPR_CONNLIMIT_FLAGS) == inverted,
+                let count = reader.number(NFTNL_EXPR_CONNLIMIT_COUNT)
+            else { return nil }
+            self = .connectionsOver(count)
+        default: return nil
+        }
+    }
+
+    /// The kernel's name of the expression.
+    var kernelName: String {
+        switch self {
+        case .counter: "counter"
+        case .rateOver: "limit"
+        case .connectionsOver: "connlimit"
+        }
+    }
+}
+
 extension Verdict {
     /// `NF_DROP`, `NF_ACCEPT` and `enum nft_verdicts`.
     fileprivate var code: Int32 {
@@ -310,6 +449,16 @@ private let fibResultAddressType: UInt32 = 3
 private let hostToNetwork: UInt32 = 1
 /// `NFT_NG_RANDOM`.
 private let numgenRandom: UInt32 = 1
+/// `NFT_NG_INCREMENTAL`.
+private let numgenIncremental: UInt32 = 0
+/// `NFT_PAYLOAD_CSUM_INET`.
+private let internetChecksum: UInt32 = 1
+/// `NFT_PAYLOAD_L4CSUM_PSEUDOHDR`.
+private let pseudoHeader: UInt32 = 1
+/// `NFT_DYNSET_F_INV`.
+private let dynsetInverted: UInt32 = 1
+/// `NFT_LIMIT_F_INV`, `NFT_CONNLIMIT_F_INV`.
+private let inverted: UInt32 = 1
 /// `NFT_LOOKUP_F_INV`.
 private let lookupInverted: UInt32 = 1
 /// `NFT_NAT_DNAT`.

@@ -131,6 +131,10 @@ public enum ElementValue: Hashable, Sendable {
     indirect case commented(String, endpoint: SocketAddress?)
     /// The upper end of a range whose lower end is the key.
     indirect case range(end: ElementKey)
+    /// A map's element that leads to an address alone, and a comment.
+    indirect case address(IPAddress, comment: String?)
+    /// An expression of the element's own, and a comment.
+    indirect case stateful(StatefulExpression, comment: String?)
 
     @inlinable
     public init(endpoint: SocketAddress? = nil, comment: String? = nil) {
@@ -144,10 +148,20 @@ public enum ElementValue: Hashable, Sendable {
     /// An endpoint's address and port; nil in a set.
     @inlinable public var endpoint: SocketAddress? {
         switch self {
-        case .member, .range: nil
+        case .member, .range, .address, .stateful: nil
         case .endpoint(let endpoint): endpoint
         case .commented(_, let endpoint): endpoint
         }
+    }
+
+    /// An address without a port.
+    @inlinable public var address: IPAddress? {
+        if case .address(let address, _) = self { address } else { nil }
+    }
+
+    /// The element's own expression.
+    @inlinable public var expression: StatefulExpression? {
+        if case .stateful(let expression, _) = self { expression } else { nil }
     }
 
     /// The upper end of a range.
@@ -156,7 +170,11 @@ public enum ElementValue: Hashable, Sendable {
     }
 
     @inlinable public var comment: String? {
-        if case .commented(let comment, _) = self { comment } else { nil }
+        switch self {
+        case .commented(let comment, _): comment
+        case .address(_, let comment), .stateful(_, let comment): comment
+        case .member, .endpoint, .range: nil
+        }
     }
 }
 

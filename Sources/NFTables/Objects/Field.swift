@@ -17,13 +17,36 @@ public enum Field: Hashable, Sendable {
     /// `numgen random mod N`: a slot, 0 up to but not including N, drawn anew for each look-up.
     case randomSlot(modulus: UInt32)
 
+    // What follows is looked up with, and never what a set is declared by: nft cannot print sets that are.
+
+    /// `numgen inc mod N`: the slot after the one that the rule gave last.
+    case nextSlot(modulus: UInt32)
+    /// `jhash ip saddr mod N seed S`: a slot that a client always gets.
+    case sourceSlot(IPFamily, modulus: UInt32)
+    /// `ct original ip saddr`: who made the connection, also after source NAT.
+    case originalSource(IPFamily)
+    /// `ct original ip daddr`: what the client addressed, also after destination NAT.
+    case originalDestination(IPFamily)
+    /// `ct original proto-dst`: the port that the client addressed. nft takes it only in a rule that begins with a match
+    /// of one transport protocol.
+    case originalDestinationPort
+    /// `ct protocol`: the connection's transport protocol.
+    case connectionProtocol
+    /// `ct reply ip saddr`: who answers.
+    case replySource(IPFamily)
+
+    /// The seed of source hashes: the same everywhere and always, so that all nodes send a client to the same endpoint.
+    public static let hashSeed: UInt32 = 0x7376_6363
+
     /// Bytes of a value before padding.
     public var length: Int {
         switch self {
-        case .sourceAddress(let family), .destinationAddress(let family): family.addressLength
-        case .transportProtocol: 1
-        case .destinationPort: 2
-        case .randomSlot: 4
+        case .sourceAddress(let family), .destinationAddress(let family), .originalSource(let family),
+            .originalDestination(let family), .replySource(let family):
+            family.addressLength
+        case .transportProtocol, .connectionProtocol: 1
+        case .destinationPort, .originalDestinationPort: 2
+        case .randomSlot, .nextSlot, .sourceSlot: 4
         }
     }
 
@@ -33,20 +56,24 @@ public enum Field: Hashable, Sendable {
     /// nft's number for the type (`enum datatypes` of nftables, stored in NFTA_SET_KEY_TYPE for nft to read back).
     var dataType: UInt32 {
         switch self {
-        case .sourceAddress(let family), .destinationAddress(let family): family == .ipv4 ? 7 : 8
-        case .transportProtocol: 12
-        case .destinationPort: 13
-        case .randomSlot: 4
+        case .sourceAddress(let family), .destinationAddress(let family), .originalSource(let family),
+            .originalDestination(let family), .replySource(let family):
+            family == .ipv4 ? 7 : 8
+        case .transportProtocol, .connectionProtocol: 12
+        case .destinationPort, .originalDestinationPort: 13
+        case .randomSlot, .nextSlot, .sourceSlot: 4
         }
     }
 
     /// nft's name for the type.
     var dataTypeName: String {
         switch self {
-        case .sourceAddress(let family), .destinationAddress(let family): family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
-        case .transportProtocol: "inet_proto"
-        case .destinationPort: "inet_service"
-        case .randomSlot: "integer"
+        case .sourceAddress(let family), .destinationAddress(let family), .originalSource(let family),
+            .originalDestination(let family), .replySource(let family):
+            family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
+        case .transportProtocol, .connectionProtocol: "inet_proto"
+        case .destinationPort, .originalDestinationPort: "inet_service"
+        case .randomSlot, .nextSlot, .sourceSlot: "integer"
         }
     }
 
@@ -58,6 +85,14 @@ public enum Field: Hashable, Sendable {
         case .transportProtocol: "meta l4proto"
         case .destinationPort: "th dport"
         case .randomSlot(let modulus): "numgen random mod \(modulus)"
+        case .nextSlot(let modulus): "numgen inc mod \(modulus)"
+        case .sourceSlot(let family, let modulus):
+            "jhash \(family.nftName) saddr mod \(modulus) seed 0x\(String(Self.hashSeed, radix: 16))"
+        case .originalSource(let family): "ct original \(family.nftName) saddr"
+        case .originalDestination(let family): "ct original \(family.nftName) daddr"
+        case .originalDestinationPort: "ct original proto-dst"
+        case .connectionProtocol: "ct protocol"
+        case .replySource(let family): "ct reply \(family.nftName) saddr"
         }
     }
 
@@ -69,11 +104,24 @@ public enum Field: Hashable, Sendable {
         case .transportProtocol: ["meta": ["key": "l4proto"]]
         case .destinationPort: ["payload": ["protocol": "th", "field": "dport"]]
         case .randomSlot(let modulus): ["numgen": ["mode": "random", "mod": .number(Int(modulus)), "offset": 0]]
+        case .nextSlot(let modulus): ["numgen": ["mode": "inc", "mod": .number(Int(modulus)), "offset": 0]]
+        case .sourceSlot(let family, let modulus):
+            [
+                "jhash": [
+                    "mod": .number(Int(modulus)), "seed": .number(Int(Self.hashSeed)),
+                    "expr": Field.sourceAddress(family).json,
+                ]
+            ]
+        case .originalSource(let family): ["ct": ["key": .string("\(family.nftName) saddr"), "dir": "original"]]
+        case .originalDestination(let family): ["ct": ["key": .string("\(family.nftName) daddr"), "dir": "original"]]
+        case .originalDestinationPort: ["ct": ["key": "proto-dst", "dir": "original"]]
+        case .connectionProtocol: ["ct": ["key": "protocol"]]
+        case .replySource(let family): ["ct": ["key": .string("\(family.nftName) saddr"), "dir": "reply"]]
         }
     }
 
-    /// The expression that loads the part into a register.
-    func load(into register: Register) -> Expression {
+    /// The expression that loads the part into a register. A hash is made of what ``loadOperand(into:)`` has loaded.
+    func load(into register: Register, operand: Register = .first) -> Expression {
         switch self {
         case .sourceAddress(let family):
             .payload(base: .network, offset: family == .ipv4 ? 12 : 8, length: UInt32(family.addressLength), register)
@@ -82,7 +130,24 @@ public enum Field: Hashable, Sendable {
         case .transportProtocol: .meta(.transportProtocol, register)
         case .destinationPort: .payload(base: .transport, offset: 2, length: 2, register)
         case .randomSlot(let modulus): .random(modulus: modulus, register)
+        case .nextSlot(let modulus): .increment(modulus: modulus, register)
+        case .sourceSlot(let family, let modulus):
+            .hash(
+                operand, length: UInt32(family.addressLength), seed: Self.hashSeed, modulus: modulus, register)
+        case .originalSource(let family):
+            .connectionTuple(family == .ipv4 ? .sourceIPv4 : .sourceIPv6, .original, register)
+        case .originalDestination(let family):
+            .connectionTuple(family == .ipv4 ? .destinationIPv4 : .destinationIPv6, .original, register)
+        case .originalDestinationPort: .connectionTuple(.destinationPort, .original, register)
+        case .connectionProtocol: .connection(.transportProtocol, register)
+        case .replySource(let family):
+            .connectionTuple(family == .ipv4 ? .sourceIPv4 : .sourceIPv6, .reply, register)
         }
+    }
+
+    /// The expression that must come before, if the part is computed from something.
+    func loadOperand(into register: Register) -> Expression? {
+        if case .sourceSlot(let family, _) = self { Field.sourceAddress(family).load(into: register) } else { nil }
     }
 }
 
@@ -101,12 +166,15 @@ extension [Field] {
         return ["concat": .array(map(\.json))]
     }
 
-    /// The expressions that load the parts side by side, from the first register on.
-    func load() -> [Expression] {
-        var word = 0
-        return map { field in
+    /// The expressions that load the parts side by side, from a register on. What a part is computed from goes behind
+    /// the key and four words more, as nft has it.
+    func load(from first: Int = 0) -> [Expression] {
+        var word = first
+        let operand = Register(word: first + paddedLength / 4 + 4)
+        return flatMap { field in
             defer { word += field.paddedLength / 4 }
-            return field.load(into: Register(word: word))
+            let load = field.load(into: Register(word: word), operand: operand)
+            return field.loadOperand(into: operand).map { [$0, load] } ?? [load]
         }
     }
 }

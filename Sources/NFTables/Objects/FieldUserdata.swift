@@ -86,6 +86,10 @@ extension Field {
             details.put(0, number: 1)
             details.put(1, number: modulus)
             details.put(2, number: 0)
+        case .nextSlot, .sourceSlot, .originalSource, .originalDestination, .originalDestinationPort,
+            .connectionProtocol, .replySource:
+            // No set is declared by these.
+            return Userdata()
         }
         var entry = Userdata()
         entry.put(0, number: kind)

@@ -8,10 +8,20 @@ public struct SetDefinition: Hashable, Sendable {
     public var key: [Field]
     /// What a map's elements lead to; nil for a set.
     public var data: [Field]?
-    /// Whether each element counts the packets that matched it.
-    public var countsPackets: Bool
+    /// What each element has that was added without an expression of its own. An element may have another one of the
+    /// same kind.
+    public var expression: StatefulExpression?
     /// Whether elements stand for ranges: each part of the key has a lower and an upper end. For concatenations alone.
     public var holdsRanges: Bool
+    /// Whether rules add elements; also needed where elements count connections.
+    public var isDynamic = false
+    /// Whether elements may have timeouts.
+    public var hasTimeouts = false
+    /// The most elements there can be; nil for any number.
+    public var size: UInt32?
+
+    /// Whether each element counts the packets that matched it.
+    public var countsPackets: Bool { expression == .counter }
 
     public init(
         family: IPFamily, table: String, name: String, key: [Field], data: [Field]? = nil, countsPackets: Bool = false,
@@ -22,7 +32,7 @@ public struct SetDefinition: Hashable, Sendable {
         self.name = name
         self.key = key
         self.data = data
-        self.countsPackets = countsPackets
+        expression = countsPackets ? .counter : nil
         self.holdsRanges = holdsRanges
     }
 
@@ -32,8 +42,16 @@ public struct SetDefinition: Hashable, Sendable {
     /// The type in nft's language: `typeof ip daddr . th dport : ip daddr`.
     public var typeText: String { "typeof \(key.text)" + (data.map { " : \($0.text)" } ?? "") }
 
-    /// `NFT_SET_MAP`, `NFT_SET_INTERVAL` and `NFT_SET_CONCAT` (linux/netfilter/nf_tables.h).
-    var flags: UInt32 { (data == nil ? 0 : 0x8) | (holdsRanges ? 0x84 : 0) }
+    /// `NFT_SET_MAP`, `NFT_SET_TIMEOUT`, `NFT_SET_EVAL`, and `NFT_SET_INTERVAL` with `NFT_SET_CONCAT`
+    /// (linux/netfilter/nf_tables.h).
+    var flags: UInt32 {
+        (data == nil ? 0 : 0x8) | (hasTimeouts ? 0x10 : 0) | (isDynamic ? 0x20 : 0) | (holdsRanges ? 0x84 : 0)
+    }
+
+    /// The flags in nft's language; empty without any.
+    var flagNames: [String] {
+        (isDynamic ? ["dynamic"] : []) + (holdsRanges ? ["interval"] : []) + (hasTimeouts ? ["timeout"] : [])
+    }
 
     /// The userdata that lets nft print and reload the set (`enum nftnl_udata_set_types` of libnftnl's udata.h).
     var userdata: Userdata {

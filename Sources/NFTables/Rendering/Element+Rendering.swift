@@ -27,6 +27,7 @@ extension SetDefinition {
 
     func write(_ element: ElementKey, _ value: ElementValue, to text: inout TextCursor) {
         write(element, value.rangeEnd, to: &text)
+        if let expression = value.expression { text.put(" \(expression)") }
         if let comment = value.comment {
             text.put(" comment \"" as StaticString)
             // nft has no escapes within quotes, so what cannot be quoted does not reach the text.
@@ -40,6 +41,9 @@ extension SetDefinition {
             endpoint.address.write(to: &text)
             text.put(" . " as StaticString)
             text.put(decimal: UInt32(endpoint.port))
+        } else if let address = value.address {
+            text.put(" : " as StaticString)
+            address.write(to: &text)
         }
     }
 
@@ -80,8 +84,9 @@ extension SetDefinition {
         var key = json(of: element, value.rangeEnd)
         var details: [JSON.Member] = []
         if let comment = value.comment { details.append(.init("comment", .string(comment))) }
-        if countsPackets { details.append(.init("counter", ["packets": 0, "bytes": 0])) }
+        if case .object(let expression) = (value.expression ?? self.expression)?.json { details += expression }
         if !details.isEmpty { key = ["elem": .object([.init("val", key)] + details)] }
+        if let address = value.address { return [key, .string(address.description)] }
         guard let endpoint = value.endpoint else { return key }
         return [key, ["concat": [.string(endpoint.address.description), .number(Int(endpoint.port))]]]
     }
@@ -98,15 +103,15 @@ extension Field {
     private func value(_ key: UnsafeRawBufferPointer, at offset: Int) -> Value? {
         guard offset >= 0, offset + length <= key.count else { return nil }
         switch self {
-        case .sourceAddress, .destinationAddress:
+        case .sourceAddress, .destinationAddress, .originalSource, .originalDestination, .replySource:
             return IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: key[offset..<offset + length]))
                 .map { .address($0) }
-        case .transportProtocol:
+        case .transportProtocol, .connectionProtocol:
             let number = key[offset]
             return TransportProtocol(rawValue: number).map { .transport($0) } ?? .number(UInt32(number))
-        case .destinationPort:
+        case .destinationPort, .originalDestinationPort:
             return .number(UInt32(UInt16(bigEndian: key.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
-        case .randomSlot:
+        case .randomSlot, .nextSlot, .sourceSlot:
             return .number(key.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
         }
     }

@@ -43,8 +43,9 @@ extension Ruleset {
         _ set: SetDefinition, _ elements: [(ElementKey, ElementValue)], to text: inout [UInt8]
     ) {
         text += "\n\t\(set.kind) \(set.name) {\n\t\t\(set.typeText)\n".utf8
-        if set.holdsRanges { text += "\t\tflags interval\n".utf8 }
-        if set.countsPackets { text += "\t\tcounter\n".utf8 }
+        if let size = set.size { text += "\t\tsize \(size)\n".utf8 }
+        if !set.flagNames.isEmpty { text += "\t\tflags \(set.flagNames.joined(separator: ","))\n".utf8 }
+        if let expression = set.expression { text += "\t\t\(expression)\n".utf8 }
         if !elements.isEmpty {
             text += "\t\telements = {\n".utf8
             withUnsafeTemporaryAllocation(byteCount: SetDefinition.longestLine, alignment: 1) { memory in
@@ -115,14 +116,19 @@ extension Ruleset {
         if let data = set.data {
             members.append(.init("map", .string(data.map(\.dataTypeName).joined(separator: " . "))))
         }
-        if set.holdsRanges { members.append(.init("flags", ["interval"])) }
+        if let size = set.size { members.append(.init("size", .number(Int(size)))) }
+        // nft's JSON has no name for the flag "dynamic".
+        let flags = set.flagNames.filter { $0 != "dynamic" }.map { JSON.string($0) }
+        if !flags.isEmpty { members.append(.init("flags", .array(flags))) }
         if !elements.isEmpty {
             // Ranges are listed in the order in which they were added.
             let isInOrder = set.holdsRanges || set.key.count == 1
             let listed = isInOrder ? elements : elements.sorted { $0.0.isListedBefore($1.0) }
             members.append(.init("elem", .array(listed.map { set.json(of: $0.0, $0.1) })))
         }
-        if set.countsPackets { members.append(.init("stmt", [["counter": nil]])) }
+        if let expression = set.expression {
+            members.append(.init("stmt", [expression == .counter ? ["counter": nil] : expression.json]))
+        }
         append(.object([.init(set.kind, .object(members))]), to: &text)
     }
 

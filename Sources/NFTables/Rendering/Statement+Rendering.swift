@@ -12,11 +12,19 @@ extension Statement {
         case .address(let direction, let comparison, let block):
             "\(Self.field(direction, block).text) \(comparison == .equal ? "" : "!= ")\(Self.text(block))"
         case .isLocal(let direction, let isLocal): "fib \(direction.name) type \(isLocal ? "" : "!= ")local"
+        case .lowBits(let family, let mask, let value):
+            "\(family.nftName) daddr & \(Self.lowAddress(family, mask)) == \(Self.lowAddress(family, value))"
+        case .transportIs(let transport): "meta l4proto \(transport)"
+        case .inputInterface(let name, let isPrefix): "iifname \"\(name)\(isPrefix ? "*" : "")\""
         case .connectionIsNew: "ct state new"
         case .connectionIsRedirected: "ct status dnat"
         case .markIsSet(let bit): "meta mark & \(Self.hex(bit)) == \(Self.hex(bit))"
         case .setMark(let bit): "meta mark set meta mark | \(Self.hex(bit))"
         case .flipMark(let bit): "meta mark set meta mark ^ \(Self.hex(bit))"
+        case .setDestination(let family, let fields, let map):
+            "\(family.nftName) daddr set \(fields.text)\(map.map { " map @\($0)" } ?? "")"
+        case .updateSet(let operation, let set, let key, let data, let timeout, let expression):
+            Self.updateText(operation, set, key, data, timeout, expression)
         case .redirect(let family, let fields, let map): "dnat \(family.nftName) to \(fields.text) map @\(map)"
         case .masquerade: "masquerade fully-random"
         case .reject: "reject"
@@ -35,11 +43,29 @@ extension Statement {
         case .isLocal(let direction, let isLocal):
             Self.match(
                 isLocal ? "==" : "!=", ["fib": ["result": "type", "flags": [.string(direction.name)]]], "local")
+        case .lowBits(let family, let mask, let value):
+            Self.match(
+                "==", ["&": [Field.destinationAddress(family).json, Self.lowAddressJSON(family, mask)]],
+                Self.lowAddressJSON(family, value))
+        case .transportIs(let transport): Self.match("==", ["meta": ["key": "l4proto"]], .string("\(transport)"))
+        case .inputInterface(let name, let isPrefix):
+            Self.match("==", ["meta": ["key": "iifname"]], .string(name + (isPrefix ? "*" : "")))
         case .connectionIsNew: Self.match("in", ["ct": ["key": "state"]], "new")
         case .connectionIsRedirected: Self.match("in", ["ct": ["key": "status"]], "dnat")
         case .markIsSet(let bit): Self.markIsSet(bit)
         case .setMark(let bit): Self.mangleMark("|", bit)
         case .flipMark(let bit): Self.mangleMark("^", bit)
+        case .setDestination(let family, let fields, let map):
+            [
+                "mangle": [
+                    "key": Field.destinationAddress(family).json,
+                    "value": map.map { ["map": ["key": fields.json, "data": .string("@\($0)")]] } ?? fields.json,
+                ]
+            ]
+        // nft's JSON has no form for rules that fill maps, and prints them as text.
+        case .updateSet(_, _, _, data: _?, _, _): .string(text)
+        case .updateSet(let operation, let set, let key, _, let timeout, let expression):
+            Self.updateJSON(operation, set, key, timeout, expression)
         case .redirect(let family, let fields, let map):
             [
                 "dnat": [
@@ -51,6 +77,47 @@ extension Statement {
         case .reject: ["reject": ["type": family == .ipv4 ? "icmp" : "icmpv6", "expr": "port-unreachable"]]
         case .verdict(let verdict): verdict.json
         }
+    }
+
+    private static func updateText(
+        _ operation: SetOperation, _ set: String, _ key: [Field], _ data: [Field]?, _ timeout: UInt32,
+        _ expression: StatefulExpression?
+    ) -> String {
+        let parts = [
+            "\(operation) @\(set) { \(key.text)", timeout > 0 ? "timeout \(duration(timeout))" : nil,
+            expression?.description, data.map { ": \($0.text)" }, "}",
+        ]
+        return parts.compactMap { $0 }.joined(separator: " ")
+    }
+
+    private static func updateJSON(
+        _ operation: SetOperation, _ set: String, _ key: [Field], _ timeout: UInt32, _ expression: StatefulExpression?
+    ) -> JSON {
+        let element: JSON =
+            timeout > 0 ? ["elem": ["val": key.json, "timeout": .number(Int(timeout))]] : key.json
+        var members: [JSON.Member] = [
+            .init("op", .string("\(operation)")), .init("elem", element), .init("set", .string("@\(set)")),
+        ]
+        if let expression { members.append(.init("stmt", [expression.json])) }
+        return ["set": .object(members)]
+    }
+
+    /// Seconds as nft writes them: `3h`, `1d30m`.
+    private static func duration(_ seconds: UInt32) -> String {
+        let units: [(String, UInt32)] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
+        var rest = seconds
+        return units.map { name, length in
+            defer { rest %= length }
+            return rest / length > 0 ? "\(rest / length)\(name)" : ""
+        }.joined()
+    }
+
+    private static func lowAddress(_ family: IPFamily, _ bits: UInt8) -> IPAddress {
+        family == .ipv4 ? IPAddress(ipv4: UInt32(bits)) : IPAddress(ipv6: 0, UInt64(bits))
+    }
+
+    private static func lowAddressJSON(_ family: IPFamily, _ bits: UInt8) -> JSON {
+        .string(lowAddress(family, bits).description)
     }
 
     private static func match(_ op: String, _ left: JSON, _ right: JSON) -> JSON {
@@ -86,6 +153,22 @@ extension Statement {
         let address: JSON = .string(block.address.description)
         if block.prefixLength == block.family.addressBits { return address }
         return ["prefix": ["addr": address, "len": .number(block.prefixLength)]]
+    }
+}
+
+extension StatefulExpression {
+    /// As nft's JSON has it in an element or a rule: what a counter has counted is not known here.
+    var json: JSON {
+        switch self {
+        case .counter: ["counter": ["packets": 0, "bytes": 0]]
+        case .rateOver(let rate, let burst):
+            [
+                "limit": [
+                    "rate": .number(Int(clamping: rate)), "burst": .number(Int(burst)), "per": "second", "inv": true,
+                ]
+            ]
+        case .connectionsOver(let count): ["ct count": ["val": .number(Int(count)), "inv": true]]
+        }
     }
 }
 

@@ -23,7 +23,13 @@ public struct Rule: Sendable {
 
     /// The sets and maps that the rule looks into.
     public var sets: [String] {
-        expressions.compactMap { if case .lookup(let set, _, _, _) = $0 { set } else { nil } }
+        expressions.compactMap { expression in
+            switch expression {
+            case .lookup(let set, _, _, _): set
+            case .updateSet(_, let set, _, _, _, _): set
+            default: nil
+            }
+        }
     }
 }
 

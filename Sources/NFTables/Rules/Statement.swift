@@ -10,6 +10,12 @@ public enum Statement: Hashable, Sendable {
     case address(Direction, Comparison, CIDR)
     /// `fib daddr type local`: the address is one of the node's own.
     case isLocal(Direction, Bool = true)
+    /// `ip daddr & 0.0.0.63 == 0.0.0.5`: the last bits of the destination, at most eight of them.
+    case lowBits(IPFamily, mask: UInt8, value: UInt8)
+    /// `meta l4proto tcp`.
+    case transportIs(TransportProtocol)
+    /// `iifname "eth0"`, or `iifname "veth*"` for all names that begin so.
+    case inputInterface(String, isPrefix: Bool)
     /// `ct state new`: the first packet of a connection.
     case connectionIsNew
     /// `ct status dnat`: the connection was redirected.
@@ -20,6 +26,13 @@ public enum Statement: Hashable, Sendable {
     case setMark(UInt32)
     /// `meta mark set meta mark ^ BIT`: clears a bit that is known to be set.
     case flipMark(UInt32)
+    /// `ip daddr set KEY map @map`, or `ip daddr set FIELD`: writes an address into the packet. Connection tracking goes on
+    /// with the addresses that it has seen.
+    case setDestination(IPFamily, [Field], map: String? = nil)
+    /// `update @set { KEY timeout 1h limit rate over 5/second }`, or `update @map { KEY timeout 1h : DATA }`: the rule goes
+    /// on if the expression matches. The timeout is in seconds; 0 stands for the set's own.
+    case updateSet(
+        SetOperation, String, [Field], data: [Field]? = nil, timeout: UInt32 = 0, StatefulExpression? = nil)
     /// `dnat ip to KEY map @map`: redirects to the address and port that the map gives; goes on with the next rule if
     /// it gives none.
     case redirect(IPFamily, [Field], map: String)
@@ -53,6 +66,11 @@ extension Statement {
                 .addressType(direction == .source ? .source : .destination, .first),
                 .compare(.first, isLocal ? .equal : .notEqual, Self.hostBytes(routeTypeLocal)),
             ]
+        case .lowBits(let family, let mask, let value): Self.lowBits(family, mask, value)
+        case .transportIs(let transport):
+            [.meta(.transportProtocol, .first), .compare(.first, .equal, [transport.rawValue])]
+        case .inputInterface(let name, let isPrefix):
+            [.meta(.inputInterfaceName, .first), .compare(.first, .equal, Self.interfaceBytes(name, isPrefix))]
         case .connectionIsNew: Self.testBit(.connection(.state, .first), stateNew)
         case .connectionIsRedirected: Self.testBit(.connection(.status, .first), statusDestinationNAT)
         case .markIsSet(let bit):
@@ -63,6 +81,13 @@ extension Statement {
             ]
         case .setMark(let bit): Self.changeMark(mask: ~bit, xor: bit)
         case .flipMark(let bit): Self.changeMark(mask: .max, xor: bit)
+        case .setDestination(let family, let fields, let map): Self.setDestination(family, fields, map)
+        case .updateSet(let operation, let set, let key, let data, let timeout, let expression):
+            key.load() + (data?.load(from: Self.dataWord(after: key)) ?? []) + [
+                .updateSet(
+                    operation, set: set, key: .first, data: data.map { _ in Register(word: Self.dataWord(after: key)) },
+                    timeout: UInt64(timeout) * 1000, expression)
+            ]
         case .redirect(let family, let fields, let map):
             fields.load() + [
                 .lookup(set: map, .first, destination: .first, inverted: false),
@@ -98,6 +123,36 @@ extension Statement {
             .bitwise(register, mask: mask, xor: [UInt8](repeating: 0, count: bytes.count)),
             .compare(register, comparison, bytes),
         ]
+    }
+
+    private static func lowBits(_ family: IPFamily, _ mask: UInt8, _ value: UInt8) -> [Expression] {
+        let head = [UInt8](repeating: 0, count: family.addressLength - 1)
+        return [
+            Field.destinationAddress(family).load(into: .first),
+            .bitwise(.first, mask: head + [mask], xor: head + [0]), .compare(.first, .equal, head + [value]),
+        ]
+    }
+
+    /// `IFNAMSIZ` bytes of a name, padded with zeros, or just those that a prefix has (linux/if.h).
+    private static func interfaceBytes(_ name: String, _ isPrefix: Bool) -> [UInt8] {
+        let bytes = Array(name.utf8.prefix(15))
+        return isPrefix ? bytes : bytes + [UInt8](repeating: 0, count: 16 - bytes.count)
+    }
+
+    private static func setDestination(_ family: IPFamily, _ fields: [Field], _ map: String?) -> [Expression] {
+        let lookup = map.map { Expression.lookup(set: $0, .first, destination: .first, inverted: false) }
+        guard case .payload(let base, let offset, let length, _) = Field.destinationAddress(family).load(into: .first)
+        else { return [] }
+        // IPv6 has no checksum of its own.
+        let write = Expression.setPayload(
+            base: base, offset: offset, length: length, .first, checksumOffset: family == .ipv4 ? 10 : nil)
+        return fields.load() + (lookup.map { [$0] } ?? []) + [write]
+    }
+
+    /// Data begin at a multiple of 16 bytes, as nft has them, where there is room for that.
+    private static func dataWord(after key: [Field]) -> Int {
+        let words = key.paddedLength / 4
+        return words <= 8 ? (words + 3) / 4 * 4 : words
     }
 
     private static func testBit(_ load: Expression, _ bit: UInt32) -> [Expression] {

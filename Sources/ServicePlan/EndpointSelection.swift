@@ -11,6 +11,8 @@ struct EndpointSelection {
     /// Endpoints of the family that take connections at all, by index: copying them would count their references up
     /// and down.
     private var candidates: [(index: Int, isReady: Bool, isLocal: Bool)] = []
+    /// Ready endpoints whose weight of 0 keeps new clients away: those that are remembered may come back to them.
+    private var drained: [(index: Int, isLocal: Bool)] = []
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
         self.service = service
@@ -19,14 +21,21 @@ struct EndpointSelection {
         knowsNode = node.nodeName != nil
         candidates.reserveCapacity(service.endpoints.count)
         for index in service.endpoints.indices
-        where service.endpoints[index].address.family == family && service.endpoints[index].weight > 0 {
+        where service.endpoints[index].address.family == family {
             let isReady = Self.isReady(service.endpoints[index].conditions, of: service)
+            guard service.endpoints[index].weight > 0 else {
+                if isReady { drained.append((index, isLocal(service.endpoints[index], node))) }
+                continue
+            }
             guard isReady || service.endpoints[index].conditions.isSuperset(of: [.isServing, .isTerminating]) else {
                 continue
             }
-            let isLocal = node.nodeName != nil && service.endpoints[index].nodeName == node.nodeName
-            candidates.append((index, isReady, isLocal))
+            candidates.append((index, isReady, isLocal(service.endpoints[index], node)))
         }
+    }
+
+    private func isLocal(_ endpoint: Endpoint, _ node: NodeFacts) -> Bool {
+        node.nodeName != nil && endpoint.nodeName == node.nodeName
     }
 
     /// Ready excludes terminating, unless the service publishes endpoints whatever their state (semantics 10).
@@ -46,10 +55,7 @@ struct EndpointSelection {
         }
         ready.cluster.reserveCapacity(candidates.count)
         for (index, isReady, isLocal) in candidates {
-            guard let number = service.endpoints[index].targetPort(for: port) else { continue }
-            let target = Target(
-                address: service.endpoints[index].address, port: number, weight: service.endpoints[index].weight,
-                mayBeLocal: isLocal || !knowsNode || service.endpoints[index].nodeName == nil)
+            guard let target = target(index, port, isLocal: isLocal) else { continue }
             if isReady {
                 if near?.contains(index) ?? true { ready.cluster.append(target) }
                 if isLocal { ready.local.append(target) }
@@ -58,9 +64,25 @@ struct EndpointSelection {
                 if isLocal { terminating.local.append(target) }
             }
         }
-        return PortTargets(
+        var targets = PortTargets(
             cluster: Self.distinct(ready.cluster.isEmpty ? terminating.cluster : ready.cluster),
             local: Self.distinct(ready.local.isEmpty ? terminating.local : ready.local))
+        if !drained.isEmpty {
+            targets.drained = Self.distinct(drained.compactMap { target($0.index, port, isLocal: $0.isLocal) })
+            targets.drainedLocal = Self.distinct(
+                drained.filter(\.isLocal).compactMap { target($0.index, port, isLocal: true) })
+        }
+        return targets
+    }
+
+    /// What an endpoint is for one port; nil if it does not serve that.
+    private func target(_ index: Int, _ port: ServicePort, isLocal: Bool) -> Target? {
+        let endpoint = service.endpoints[index]
+        return endpoint.targetPort(for: port).map { number in
+            Target(
+                address: endpoint.address, port: number, weight: endpoint.weight,
+                mayBeLocal: isLocal || !knowsNode || endpoint.nodeName == nil)
+        }
     }
 
     private func serves(_ index: Int, _ port: ServicePort) -> Bool {
@@ -100,6 +122,9 @@ struct EndpointSelection {
 struct PortTargets {
     var cluster: [Target]
     var local: [Target]
+    /// Who is drained: no new client comes, whoever is remembered may.
+    var drained: [Target] = []
+    var drainedLocal: [Target] = []
 
     /// What a policy makes of them: nothing anywhere is refused, nothing here alone is dropped (semantics 14 and 26).
     func treatment(_ policy: TrafficPolicy, _ masquerade: Masquerade) -> Treatment {

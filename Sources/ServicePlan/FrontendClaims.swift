@@ -21,6 +21,7 @@ public struct FrontendClaims: Sendable {
     }
 
     private var owners: [Key: ServiceName] = [:]
+    private var numbers = PoolNumbers()
 
     public init() {}
 
@@ -38,6 +39,10 @@ public struct FrontendClaims: Sendable {
     public mutating func admit(_ service: inout PlannedService) -> [Conflict] {
         var conflicts: [Conflict] = []
         let name = service.name
+        for index in service.pools.indices {
+            let pool = service.pools[index]
+            service.pools[index].number = numbers.claim("\(name) \(pool.label)", preferred: pool.number)
+        }
         service.frontends.removeAll { frontend in
             let key = Key(frontend)
             guard let owner = owners.updateValue(name, forKey: key), owner != name else { return false }

@@ -8,6 +8,9 @@ public struct NodeFacts: Hashable, Sendable {
     public var zone: String?
     /// The addresses of pods (`--cluster-cidr`): what tells their traffic from the outside's. Empty if it is not known.
     public var clusterCIDRs: [CIDR]
+    /// The interfaces that pods' traffic comes in by (`--pod-bridge-interface`, `--pod-interface-name-prefix`): another way
+    /// to tell it from the outside's. Empty if they are not known.
+    public var podInterfaces: [PodInterface] = []
     /// The blocks that cluster IPs are taken from (`--service-cidr`): what is addressed there and allocated to no service
     /// is dropped. Empty if they are not known.
     public var serviceCIDRs: [CIDR] = []
@@ -15,6 +18,11 @@ public struct NodeFacts: Hashable, Sendable {
     public var masqueradeAll: Bool
     /// The blocks whose addresses serve node ports; nil means every address of the node that is not loopback.
     public var nodePortAddresses: [CIDR]?
+
+    /// Whether pods' traffic of a family can be told from the outside's.
+    func knowsPods(_ family: IPFamily) -> Bool {
+        !podInterfaces.isEmpty || clusterCIDRs.contains { $0.family == family }
+    }
 
     public init(
         nodeName: String? = nil, zone: String? = nil, clusterCIDRs: [CIDR] = [], masqueradeAll: Bool = false,
@@ -26,4 +34,12 @@ public struct NodeFacts: Hashable, Sendable {
         self.masqueradeAll = masqueradeAll
         self.nodePortAddresses = nodePortAddresses
     }
+}
+
+/// An interface that pods' traffic comes in by.
+public enum PodInterface: Hashable, Sendable {
+    /// A bridge that the pods of this node hang on.
+    case bridge(String)
+    /// What the names of the interfaces of single pods begin with.
+    case prefix(String)
 }

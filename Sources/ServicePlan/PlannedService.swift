@@ -7,6 +7,8 @@ public struct PlannedService: Hashable, Sendable {
     public var name: ServiceName
     /// Each stands for packets that no other frontend gets; in a fixed order.
     public var frontends: [Frontend]
+    /// The endpoints whose clients are remembered or that take turns, by number. Frontends share them.
+    public var pools: [Pool] = []
 
     public init(name: ServiceName, frontends: [Frontend]) {
         self.name = name
@@ -29,6 +31,10 @@ public struct Frontend: Hashable, Sendable {
     public var nodeTreatment: Treatment?
     /// Who may connect; nil is everybody, an empty list nobody. No block lies within another.
     public var allowedSources: [CIDR]?
+    /// How one of the targets is chosen.
+    public var scheduler: Scheduler = .random
+    /// The pools that the targets belong to, if clients are remembered or endpoints take turns.
+    public var pools: PoolReferences?
 
     public init(
         address: FrontendAddress, transport: TransportProtocol, port: UInt16, portName: String,

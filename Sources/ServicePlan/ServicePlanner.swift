@@ -11,21 +11,25 @@ public struct ServicePlanner: Sendable {
 
     /// The plan of one service.
     public func plan(_ service: Service) -> PlannedService {
-        var frontends: [Frontend] = []
+        var planned = PlannedService(name: service.name, frontends: [])
         for family in IPFamily.allCases {
             let addresses = FamilyAddresses(service, family)
             guard !addresses.isEmpty else { continue }
             let endpoints = EndpointSelection(service, family, node)
             for port in service.ports {
-                plan(port, of: service, addresses, endpoints.targets(for: port), into: &frontends)
+                let targets = endpoints.targets(for: port)
+                let pools = PortPools(
+                    port, of: service, addresses.family, targets, first: planned.pools.count)
+                if let pools { planned.pools += pools.all }
+                plan(port, of: service, addresses, targets, pools, into: &planned.frontends)
             }
         }
-        return PlannedService(name: service.name, frontends: frontends)
+        return planned
     }
 
     private func plan(
         _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
-        into frontends: inout [Frontend]
+        _ pools: PortPools?, into frontends: inout [Frontend]
     ) {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
@@ -35,10 +39,12 @@ public struct ServicePlanner: Sendable {
             _ allowedSources: [CIDR]? = nil
         ) {
             if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
-            frontends.append(
-                Frontend(
-                    address: address, transport: port.transport, port: number, portName: port.name,
-                    treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources))
+            var frontend = Frontend(
+                address: address, transport: port.transport, port: number, portName: port.name,
+                treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources)
+            frontend.scheduler = service.scheduler
+            frontend.pools = pools?.references(policy(of: address, service), hasNodeTreatment: nodeTreatment != nil)
+            frontends.append(frontend)
         }
 
         if let clusterIP = addresses.clusterIP {
@@ -56,10 +62,14 @@ public struct ServicePlanner: Sendable {
         }
     }
 
+    private func policy(of address: FrontendAddress, _ service: Service) -> TrafficPolicy {
+        if case .clusterIP = address { service.internalTrafficPolicy } else { service.externalTrafficPolicy }
+    }
+
     /// Semantics 18: only what comes from outside of the cluster, and only if the cluster is known.
     private func clusterMasquerade(_ family: IPFamily) -> Masquerade {
         if node.masqueradeAll { return .always }
-        return node.clusterCIDRs.contains { $0.family == family } ? .outsideCluster : .never
+        return node.knowsPods(family) ? .outsideCluster : .never
     }
 
     /// Semantics 19 and 20: policy Cluster masquerades everybody; policy Local nobody from outside, and lets the node's

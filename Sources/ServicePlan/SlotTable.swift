@@ -23,6 +23,25 @@ public enum SlotTable {
         return zip(targets, counts).flatMap { repeatElement($0, count: $1) }
     }
 
+    /// The same slots in an order in which they are met one after another: each target's are spread as evenly as they
+    /// can be, so that a heavy one does not get all of its connections in a row.
+    public static func interleaved(_ targets: [Target]) -> [Target] {
+        let slots = slots(targets)
+        guard slots.count != targets.count else { return slots }
+        let counts = Dictionary(grouping: slots) { $0 }.mapValues(\.count)
+        var seen: [Target: Int] = [:]
+        // The n-th of a target's k slots belongs at (2n + 1) / 2k of the way.
+        let places = slots.map { target -> (numerator: Int, denominator: Int, target: Target) in
+            let index = seen[target, default: 0]
+            seen[target] = index + 1
+            return (2 * index + 1, counts[target] ?? 1, target)
+        }
+        return places.sorted { left, right in
+            let (a, b) = (left.numerator * right.denominator, right.numerator * left.denominator)
+            return a != b ? a < b : left.target < right.target
+        }.map(\.target)
+    }
+
     /// Shrinks shares whose sum is too large. Those that would come to less than a slot get one; the others divide what
     /// is left by largest remainders, each right to within a slot.
     private static func scaled(_ shares: [Int], to limit: Int) -> [Int] {

@@ -1,0 +1,1 @@
+public enum MaglevTable { public static func slots(_ targets: [Target]) -> [Target] { SlotTable.slots(targets) } }

@@ -1,0 +1,96 @@
+public import NetAddress
+internal import ServiceModel
+
+/// The endpoints of one port of a service, in one family and under one traffic policy, where more than the address that a
+/// client uses must be known to choose among them: all addresses of the service share what is remembered of a client
+/// (semantics 36), and whose turn it is.
+public struct Pool: Hashable, Sendable {
+    /// What the pool is called within its service: the same in both families.
+    public var label: String
+    /// Names the pool in the kernel: unique among all pools of the node, below ``PoolNumbers/count``.
+    public var number: UInt32
+    public var family: IPFamily
+    public var transport: TransportProtocol
+    /// Where new clients go.
+    public var targets: [Target]
+    /// Where only those clients go that are remembered (a weight of 0).
+    public var drained: [Target]
+    /// How long a client is remembered after its last new connection, in seconds; nil if it is not.
+    public var affinitySeconds: UInt32?
+    /// Whether endpoints take turns.
+    public var takesTurns: Bool
+    /// The place, among the service's pools, of the one for the same port under policy Local; nil where no address has
+    /// that policy, and for that pool itself.
+    public var localPool: Int?
+
+    /// All endpoints that a remembered client may come back to (semantics 37).
+    public var eligible: [Target] { drained.isEmpty ? targets : targets + drained }
+}
+
+/// Which pools an address draws from, by their places among the pools of the service.
+public struct PoolReferences: Hashable, Sendable {
+    /// That of ``Frontend/treatment``.
+    public var outside: Int
+    /// That of ``Frontend/nodeTreatment``.
+    public var inside: Int?
+    /// That of the whole cluster's endpoints, under which every client is remembered.
+    public var cluster: Int
+}
+
+/// The pools of one port: one with the cluster's endpoints, and behind it one with this node's if a policy asks for them.
+struct PortPools {
+    private(set) var all: [Pool]
+    private let first: Int
+
+    /// Nil where neither clients nor turns must be remembered.
+    ///
+    /// - Parameter first: the place that the first of them will have among the service's pools.
+    init?(_ port: ServicePort, of service: Service, _ family: IPFamily, _ targets: PortTargets, first: Int) {
+        guard service.clientIPAffinitySeconds != nil || service.scheduler == .roundRobin else { return nil }
+        let portLabel = "\(port.name.isEmpty ? String(port.port) : port.name)/\(port.transport.kubernetesName)"
+        func pool(_ policy: TrafficPolicy, _ targets: [Target], _ drained: [Target]) -> Pool {
+            let label = "\(portLabel) \(policy.rawValue)"
+            return Pool(
+                label: label, number: PoolNumbers.preferred("\(service.name) \(label)"), family: family,
+                transport: port.transport, targets: targets, drained: drained,
+                affinitySeconds: service.clientIPAffinitySeconds, takesTurns: service.scheduler == .roundRobin)
+        }
+        self.first = first
+        all = [pool(.cluster, targets.cluster, targets.drained)]
+        if service.internalTrafficPolicy == .local || service.externalTrafficPolicy == .local {
+            all[0].localPool = first + 1
+            all.append(pool(.local, targets.local, targets.drainedLocal))
+        }
+    }
+
+    func references(_ policy: TrafficPolicy, hasNodeTreatment: Bool) -> PoolReferences {
+        PoolReferences(
+            outside: policy == .local ? first + 1 : first, inside: hasNodeTreatment ? first : nil, cluster: first)
+    }
+}
+
+/// Gives out numbers for pools and for services with limits, each once.
+///
+/// A number is made from what it stands for, so that it is the same after each restart and whatever the order of
+/// definitions. Where two should have the same, who comes later takes another one.
+public struct PoolNumbers: Sendable {
+    /// How many numbers there are: they must fit into what no IPv4 host has, 240.0.0.0/4.
+    public static let count: UInt32 = 1 << 28
+
+    private var owners: [UInt32: String] = [:]
+
+    /// The number that a name gets if it is free.
+    static func preferred(_ name: String) -> UInt32 {
+        // FNV-1a with 64 bits, folded.
+        let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        return UInt32(truncatingIfNeeded: hash ^ hash >> 32) % count
+    }
+
+    /// The number of a name: the preferred one, or the next free one.
+    mutating func claim(_ name: String, preferred: UInt32) -> UInt32 {
+        var number = preferred
+        while let owner = owners[number], owner != name { number = (number + 1) % Self.count }
+        owners[number] = name
+        return number
+    }
+}

@@ -25,7 +25,7 @@ public struct FrontendStatus: Hashable, Sendable {
     public var transport: TransportProtocol
     public var port: UInt16
     public var state: State
-    /// Where connections go, by slot: an endpoint with a greater weight is there several times.
+    /// Where connections go, each endpoint once.
     public var endpoints: [SocketEndpoint]
     /// New connections since the frontend was made.
     public var connections: UInt64

@@ -57,7 +57,7 @@ extension ObjectKey {
         case .chain(let family, let name): "\(family) 1 \(name)"
         case .set(let family, let name): "\(family) 2 \(name)"
         case .rules(let family, let name): "\(family) 3 \(name)"
-        case .pickingRule(let set): "\(set.family) 3 \(set.role.pickingChain?.rawValue ?? "") \(set.name)"
+        case .sharedRule(let rule): "\(rule.family) 3 \(rule.chain) \(rule.rule)"
         case .strayRule(let family, let name, let handle): "\(family) 3 \(name) stray \(handle)"
         case .element(let key, let set): "\(set.family) 4 \(set.name) \(set.definition.text(of: key))"
         }
@@ -73,8 +73,7 @@ extension ObjectKey {
             return "chain \(place) \(name)" + (chain.hook.map { " { \(Self.text($0)) }" } ?? "")
         case (.set(_, let name), .set(let definition)):
             return definition.map { "\($0.reference) { \($0.typeText) }" } ?? "set \(place) \(name)"
-        case (.pickingRule(let set), .rules(let rules)):
-            return "rule \(place) \(set.role.pickingChain?.rawValue ?? "") \(Self.text(rules))"
+        case (.sharedRule(let rule), .rules(let rules)): return "rule \(place) \(rule.chain) \(Self.text(rules))"
         case (.strayRule(_, let name, _), .rules(let rules)): return "rule \(place) \(name) \(Self.text(rules))"
         case (.element(let key, let set), .element(let value)):
             return "element \(place) \(set.name) { \(set.definition.text(of: key, value)) }"

@@ -6,8 +6,10 @@ internal import NetAddress
 struct ElementTable<Element> {
     private(set) var sets: [SetID] = []
     private var lists: [[Element]] = []
-    /// By family and role, then by slots: the place in `sets` plus one, or 0.
+    /// By family and role, then by a small parameter: the place in `sets` plus one, or 0.
     private var places: [[Int32]] = []
+    /// The places of the others.
+    private var otherPlaces: [SetID: Int] = [:]
 
     init() {
         places = Array(repeating: [], count: IPFamily.allCases.count * SetID.Role.allCases.count)
@@ -20,14 +22,23 @@ struct ElementTable<Element> {
 
     private mutating func place(of set: SetID) -> Int {
         let row = Int(set.role.rawValue) * 2 + (set.family == .ipv4 ? 0 : 1)
-        let slots = Int(set.slots)
-        if slots < places[row].count, places[row][slots] > 0 { return Int(places[row][slots]) - 1 }
-        if slots >= places[row].count {
-            places[row] += repeatElement(0, count: slots + 1 - places[row].count)
+        let parameter = set.parameter
+        guard parameter <= 1 << 16 else { return otherPlace(of: set) }
+        if parameter < places[row].count, places[row][parameter] > 0 { return Int(places[row][parameter]) - 1 }
+        if parameter >= places[row].count {
+            places[row] += repeatElement(0, count: parameter + 1 - places[row].count)
         }
         sets.append(set)
         lists.append([])
-        places[row][slots] = Int32(truncatingIfNeeded: sets.count)
+        places[row][parameter] = Int32(truncatingIfNeeded: sets.count)
+        return sets.count - 1
+    }
+
+    private mutating func otherPlace(of set: SetID) -> Int {
+        if let place = otherPlaces[set] { return place }
+        sets.append(set)
+        lists.append([])
+        otherPlaces[set] = sets.count - 1
         return sets.count - 1
     }
 

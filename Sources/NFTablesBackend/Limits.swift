@@ -9,22 +9,19 @@ public struct BackendLimit: Hashable, Sendable {
 }
 
 extension NFTablesBackend {
+    /// The ways to choose an endpoint that this backend has.
+    public static let schedulers: [Scheduler] = [.random, .roundRobin, .sourceHash, .maglev]
+
     /// What of a service this backend does not do.
     public static func limits(of service: Service) -> [BackendLimit] {
         var limits: [BackendLimit] = []
-        if service.scheduler != .random {
+        if !schedulers.contains(service.scheduler) {
+            let names = schedulers.map(\.rawValue).joined(separator: ", ")
             limits.append(
                 BackendLimit(
                     isRefused: true,
-                    message:
-                        "scheduler \(service.scheduler.rawValue) is not available with --backend nftables, which has: random"
-                ))
-        }
-        if service.clientIPAffinitySeconds != nil {
-            limits.append(
-                BackendLimit(
-                    isRefused: false,
-                    message: "session affinity is not kept yet: each connection may reach another endpoint"))
+                    message: "scheduler \(service.scheduler.rawValue) is not available with --backend nftables, "
+                        + "which has: \(names)"))
         }
         if service.healthCheckNodePort != nil {
             limits.append(

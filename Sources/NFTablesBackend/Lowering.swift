@@ -11,13 +11,13 @@ extension NFTablesBackend {
         var fragment = Fragment<ObjectKey, ObjectValue>()
         for family in IPFamily.allCases {
             fragment.objects.append((.table(family), .table(Layout.table(family))))
-            for name in ChainName.allCases {
+            for name in ChainName.allCases where !name.isForLearning {
                 fragment.objects.append((.chain(family, name.rawValue), .chain(name.chain(family))))
-                if !name.isPicking {
+                if !name.holdsSharedRules {
                     fragment.objects.append((.rules(family, name.rawValue), .rules(layout.rules(name, family))))
                 }
             }
-            for role in SetID.Role.allCases where !role.hasSlots {
+            for role in SetID.Role.allCases where !role.hasParameter {
                 let set = SetID(family, role)
                 fragment.objects.append((.set(family, set.name), .set(set.definition)))
             }
@@ -27,7 +27,7 @@ extension NFTablesBackend {
 
     public func fragment(for service: PlannedService) -> Fragment<ObjectKey, ObjectValue> {
         let targets = service.frontends.reduce(0) { $0 + $1.treatment.targets.count }
-        var collector = FragmentCollector(slotObjects: slotObjects)
+        var collector = FragmentCollector(shared: shared)
         collector.fragment.objects.reserveCapacity(targets * 2 + service.frontends.count * 4)
         lower(service, into: &collector)
         return collector.fragment
@@ -35,63 +35,78 @@ extension NFTablesBackend {
 
     /// Hands every element that a service needs to a collector.
     func lower(_ service: PlannedService, into collector: inout some ElementCollector) {
-        var lowering = ServiceLowering(service)
+        var lowering = ServiceLowering(service, shared)
+        for pool in service.pools { lowering.add(pool, to: &collector) }
         for frontend in service.frontends { lowering.add(frontend, to: &collector) }
     }
 }
 
-/// Takes the elements of services one by one.
+/// Takes the objects of services one by one.
 protocol ElementCollector {
     mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID)
+    /// Takes objects that services share. Sets with a parameter, and the rules that look into them, go without saying.
+    mutating func need(_ objects: [SharedObjects.Object])
 }
 
 /// Makes a fragment of them, with the maps and rules that come and go with their elements.
 private struct FragmentCollector: ElementCollector {
-    let slotObjects: SlotObjects
+    let shared: SharedObjects
     var fragment = Fragment<ObjectKey, ObjectValue>()
-    private var lastMap: SetID?
+    private var lastSet: SetID?
 
-    init(slotObjects: SlotObjects) { self.slotObjects = slotObjects }
+    init(shared: SharedObjects) { self.shared = shared }
 
     mutating func append(_ key: ElementKey, _ value: ElementValue, to set: SetID) {
-        if set.role.hasSlots, set != lastMap {
-            lastMap = set
-            fragment.objects += slotObjects.objects(for: set)
+        if set.role.hasParameter, set != lastSet {
+            lastSet = set
+            need(shared.objects(for: set))
         }
         fragment.objects.append((.element(key, set), .element(value)))
     }
+
+    mutating func need(_ objects: [SharedObjects.Object]) { fragment.objects += objects }
 }
 
-/// Walks through the frontends of one service.
-private struct ServiceLowering {
+/// Walks through the pools and frontends of one service.
+struct ServiceLowering {
     private let serviceName: String
+    let service: PlannedService
+    let shared: SharedObjects
     /// Target lists whose hairpin elements are there already: frontends of one port share theirs.
     private var hairpinsDone: [([Target], TransportProtocol)] = []
 
-    init(_ service: PlannedService) { serviceName = service.name.description }
+    init(_ service: PlannedService, _ shared: SharedObjects) {
+        serviceName = service.name.description
+        self.service = service
+        self.shared = shared
+    }
 
     mutating func add(_ frontend: Frontend, to collector: inout some ElementCollector) {
         let isNodePort = frontend.address.ip == nil
         let comment = comment(frontend)
         switch frontend.treatment {
-        case .balance(let targets, _):
-            balance(frontend, targets, isNodePort ? .nodePortEndpoints : .endpoints, &collector)
+        case .balance(let targets, _): balance(frontend, targets, .outside, &collector)
         case .reject: member(frontend, isNodePort ? .rejectedNodePorts : .rejectedServices, comment, &collector)
         case .drop: member(frontend, isNodePort ? .droppedNodePorts : .droppedServices, comment, &collector)
         }
         if let nodeTreatment = frontend.nodeTreatment {
-            balance(
-                frontend, nodeTreatment.targets, isNodePort ? .nodePortClusterEndpoints : .clusterEndpoints, &collector)
+            balance(frontend, nodeTreatment.targets, .inside, &collector)
             member(frontend, isNodePort ? .nodePortsLocal : .externalLocalServices, comment, &collector)
-        } else if !frontend.treatment.targets.isEmpty {
+        } else if !frontend.treatment.targets.isEmpty || mayReturn(frontend) {
             member(frontend, dispatchRole(frontend), comment, &collector)
         }
+        number(frontend, comment, &collector)
         if let allowed = frontend.allowedSources { restrict(frontend, to: allowed, &collector) }
         if case .clusterIP(let address) = frontend.address {
             var key = ElementKey()
             key.append(address)
             collector.append(key, .member, to: SetID(address.family, .clusterIPs))
         }
+    }
+
+    /// Who draws: everybody, or this node's own clients under policy Local.
+    enum Drawer {
+        case outside, inside
     }
 
     /// Where a frontend is found that has endpoints and treats everybody alike.
@@ -110,7 +125,7 @@ private struct ServiceLowering {
         return full.utf8.count < 128 ? full : serviceName
     }
 
-    private func key(_ frontend: Frontend) -> ElementKey {
+    func key(_ frontend: Frontend) -> ElementKey {
         var key = ElementKey()
         if let ip = frontend.address.ip { key.append(ip) }
         key.append(frontend.transport)
@@ -137,31 +152,49 @@ private struct ServiceLowering {
     }
 
     private mutating func balance(
-        _ frontend: Frontend, _ targets: [Target], _ role: SetID.Role, _ collector: inout some ElementCollector
+        _ frontend: Frontend, _ targets: [Target], _ drawer: Drawer, _ collector: inout some ElementCollector
     ) {
-        let slots = SlotTable.slots(targets)
-        let set = SetID(frontend.address.family, role, slots: slots.count)
+        hairpins(targets, frontend.transport, frontend.address.family, &collector)
+        // Pools that take turns have the endpoints themselves.
+        guard frontend.scheduler != .roundRobin else { return }
+        let slots = Self.slots(targets, frontend.scheduler)
+        let role = Self.role(frontend, drawer)
+        let set = SetID(frontend.address.family, role, slots.count)
         let frontendKey = key(frontend)
         for (slot, target) in slots.enumerated() {
             var key = frontendKey
             key.append(slot: UInt32(truncatingIfNeeded: slot))
             collector.append(key, .endpoint(SocketAddress(target.address, target.port)), to: set)
         }
-        hairpins(targets, frontend, &collector)
+    }
+
+    private static func slots(_ targets: [Target], _ scheduler: Scheduler) -> [Target] {
+        scheduler == .maglev ? MaglevTable.slots(targets) : SlotTable.slots(targets)
+    }
+
+    private static func role(_ frontend: Frontend, _ drawer: Drawer) -> SetID.Role {
+        let isHashed = frontend.scheduler == .sourceHash || frontend.scheduler == .maglev
+        switch (frontend.address.ip == nil, drawer) {
+        case (false, .outside): return isHashed ? .hashedEndpoints : .endpoints
+        case (true, .outside): return isHashed ? .nodePortHashedEndpoints : .nodePortEndpoints
+        case (false, .inside): return isHashed ? .clusterHashedEndpoints : .clusterEndpoints
+        case (true, .inside): return isHashed ? .nodePortClusterHashedEndpoints : .nodePortClusterEndpoints
+        }
     }
 
     /// Semantics 22: an endpoint on this node that reaches itself through a service would answer itself directly.
-    private mutating func hairpins(
-        _ targets: [Target], _ frontend: Frontend, _ collector: inout some ElementCollector
+    mutating func hairpins(
+        _ targets: [Target], _ transport: TransportProtocol, _ family: IPFamily,
+        _ collector: inout some ElementCollector
     ) {
-        guard !hairpinsDone.contains(where: { $0.1 == frontend.transport && $0.0 == targets }) else { return }
-        hairpinsDone.append((targets, frontend.transport))
-        let set = SetID(frontend.address.family, .hairpin)
+        guard !hairpinsDone.contains(where: { $0.1 == transport && $0.0 == targets }) else { return }
+        hairpinsDone.append((targets, transport))
+        let set = SetID(family, .hairpin)
         for target in targets where target.mayBeLocal {
             var key = ElementKey()
             key.append(target.address)
             key.append(target.address)
-            key.append(frontend.transport)
+            key.append(transport)
             key.append(port: target.port)
             collector.append(key, .member, to: set)
         }

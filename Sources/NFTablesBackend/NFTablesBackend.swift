@@ -13,13 +13,14 @@ public struct NFTablesBackend: DataplaneBackend, ~Copyable {
     public static var name: String { "nftables" }
 
     let layout: Layout
-    let slotObjects = SlotObjects()
+    let shared: SharedObjects
     var socket: NFTablesSocket?
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
 
     public init(options: LayoutOptions) {
         layout = Layout(options: options)
+        shared = SharedObjects(layout)
     }
 
     /// Calls the kernel; the socket is opened before the first call, in the calling thread's network namespace.
@@ -112,12 +113,12 @@ struct KernelMemory {
     /// The generation of the ruleset that was observed; nil before.
     var generation: UInt32?
     /// The handles by which rules are deleted.
-    var pickingRuleHandles: [SetID: UInt64] = [:]
+    var sharedRuleHandles: [SharedRule: UInt64] = [:]
 
     /// Rules that are gone have no handle. The same rule gets another one when it comes back, and a table that is made
     /// anew counts its handles anew, so that an old one would delete somebody else's rule.
-    mutating func forgetHandles(of rules: [SetID], _ families: Set<IPFamily>) {
-        for rule in rules { pickingRuleHandles[rule] = nil }
-        if !families.isEmpty { pickingRuleHandles = pickingRuleHandles.filter { !families.contains($0.key.family) } }
+    mutating func forgetHandles(of rules: [SharedRule], _ families: Set<IPFamily>) {
+        for rule in rules { sharedRuleHandles[rule] = nil }
+        if !families.isEmpty { sharedRuleHandles = sharedRuleHandles.filter { !families.contains($0.key.family) } }
     }
 }

@@ -12,9 +12,9 @@ public enum ObjectKey: Hashable, Sendable {
     /// All rules of a chain whose rules are fixed.
     indirect case rules(IPFamily, String)
     indirect case set(IPFamily, String)
-    /// The rule that draws from a map of endpoints.
-    indirect case pickingRule(SetID)
-    /// A rule that somebody else put into a picking chain, by its handle.
+    /// A rule that comes and goes with services.
+    indirect case sharedRule(SharedRule)
+    /// A rule that somebody else put into a chain of such rules, by its handle.
     indirect case strayRule(IPFamily, String, UInt64)
 
     public var family: IPFamily {
@@ -22,7 +22,8 @@ public enum ObjectKey: Hashable, Sendable {
         case .table(let family), .chain(let family, _), .rules(let family, _), .set(let family, _),
             .strayRule(let family, _, _):
             family
-        case .pickingRule(let set), .element(_, let set): set.family
+        case .sharedRule(let rule): rule.family
+        case .element(_, let set): set.family
         }
     }
 
@@ -34,7 +35,7 @@ public enum ObjectKey: Hashable, Sendable {
             .strayRule(let family, let name, _):
             hasher.combine(family)
             hasher.combine(name)
-        case .pickingRule(let set): hasher.combine(set.folded)
+        case .sharedRule(let rule): hasher.combine(rule)
         }
     }
 }

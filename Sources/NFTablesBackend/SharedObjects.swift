@@ -1,19 +1,49 @@
 internal import NFTables
+internal import NetAddress
 internal import Synchronization
 
-/// The map for each number of slots and the rule that draws from it, made once: every service with so many slots
-/// shares them.
-final class SlotObjects: Sendable {
-    private let known = Mutex<[SetID: [(key: ObjectKey, value: ObjectValue)]]>([:])
+/// The objects that services share and that come and go with them: maps, rules and chains. Made once for each set: every
+/// service with so many slots shares them.
+final class SharedObjects: Sendable {
+    typealias Object = (key: ObjectKey, value: ObjectValue)
 
-    /// The objects that a service with elements in this map needs besides them.
-    func objects(for set: SetID) -> [(key: ObjectKey, value: ObjectValue)] {
+    private let known = Mutex<[SetID: [Object]]>([:])
+    private let learning: [[Object]]
+
+    init(_ layout: Layout) { learning = [IPFamily.ipv4, .ipv6].map { Self.learning($0, layout) } }
+
+    /// The objects that a service with elements in this set needs besides them.
+    func objects(for set: SetID) -> [Object] {
         known.withLock { known in
             if let objects = known[set] { return objects }
-            var objects: [(key: ObjectKey, value: ObjectValue)] = [(.set(set.family, set.name), .set(set.definition))]
-            if let rule = set.pickingRule { objects.append((.pickingRule(set), .rules([rule]))) }
+            var objects: [Object] = [(.set(set.family, set.name), .set(set.definition))]
+            if set.role.pickingChain != nil { objects.append(Self.object(.pick(set))) }
+            if set.role == .affinityNumbers { objects.append(Self.object(.remember(set))) }
             known[set] = objects
             return objects
         }
     }
+
+    /// What remembers clients: the chains that see a connection after NAT, which only those pay for who ask for it.
+    func learning(_ family: IPFamily) -> [Object] { learning[family == .ipv4 ? 0 : 1] }
+
+    private static func learning(_ family: IPFamily, _ layout: Layout) -> [Object] {
+        ChainName.allCases.filter(\.isForLearning).flatMap { name -> [Object] in
+            let chain: Object = (.chain(family, name.rawValue), .chain(name.chain(family)))
+            if name.holdsSharedRules { return [chain] }
+            return [chain, (.rules(family, name.rawValue), .rules(layout.rules(name, family)))]
+        }
+    }
+
+    /// What gives a pool its turns.
+    static func turns(_ number: UInt32, _ map: SetID) -> [Object] {
+        let group = SharedRule.group(of: number)
+        let chain = Chain(family: map.family, table: Layout.table, name: SharedRule.turnChain(group))
+        return [
+            (.chain(map.family, chain.name), .chain(chain)), object(.turnGroup(map.family, group: group)),
+            object(.turn(number: number, map)),
+        ]
+    }
+
+    private static func object(_ rule: SharedRule) -> Object { (.sharedRule(rule), .rules([rule.rule])) }
 }

@@ -282,7 +282,7 @@ struct ConvergenceTests {
         try namespace.run {
             var socket = try NFTablesSocket()
             var batch = Batch(generation: nil)
-            let map = SetID(.ipv4, .endpoints, slots: 2).definition
+            let map = SetID(.ipv4, .endpoints, 2).definition
             var fine = ElementKey()
             fine.append("10.96.0.99" as IPAddress)
             fine.append(TransportProtocol.tcp)

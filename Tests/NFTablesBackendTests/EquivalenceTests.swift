@@ -14,6 +14,9 @@ struct EquivalenceTests {
     struct Scenario: Sendable, CustomTestStringConvertible {
         var name: String
         var desired: Desired
+        /// Stock nft 1.0.6 lists rules that fill maps with keys of over 16 bytes, as IPv6 affinity has them, but it fails
+        /// to load them.
+        var nftLoadsIt = true
 
         var testDescription: String { name }
 
@@ -42,8 +45,44 @@ struct EquivalenceTests {
                         node: NodeFacts(
                             masqueradeAll: true, nodePortAddresses: ["0.0.0.0/0"].compactMap { CIDR($0) }),
                         masqueradeBit: 0)),
+                Scenario(
+                    name: "schedulers, and pods by interface",
+                    desired: Desired(services: scheduled, node: interfaces)),
+                Scenario(name: "affinity in IPv4", desired: Desired(services: sticky.map(ipv4Only))),
+                Scenario(name: "affinity", desired: Desired(services: sticky, node: interfaces), nftLoadsIt: false),
             ]
         }()
+
+        static let loadable = all.filter(\.nftLoadsIt)
+
+        static let interfaces: NodeFacts = {
+            var node = NodeFacts(nodeName: "node-a", nodePortAddresses: ["192.0.2.0/24"].compactMap { CIDR($0) })
+            node.podInterfaces = [.bridge("cni0"), .prefix("veth")]
+            return node
+        }()
+
+        /// Every service, with another scheduler each, and weights.
+        static let scheduled = everything.enumerated().map { index, service in
+            var service = service
+            service.scheduler = NFTablesBackend.schedulers[index % 4]
+            for index in service.endpoints.indices { service.endpoints[index].weight = UInt16(index % 4) }
+            return service
+        }
+
+        /// The same with clients that are remembered, for several timeouts.
+        static let sticky = scheduled.enumerated().map { index, service in
+            var service = service
+            service.clientIPAffinitySeconds = [10800, 60, 86400][index % 3]
+            return service
+        }
+
+        static func ipv4Only(_ service: Service) -> Service {
+            var service = service
+            service.clusterIPs.removeAll { $0.family == .ipv6 }
+            service.externalIPs.removeAll { $0.family == .ipv6 }
+            service.loadBalancerIPs.removeAll { $0.family == .ipv6 }
+            return service
+        }
 
         static let everything: [Service] = {
             var services: [Service] = []
@@ -84,7 +123,7 @@ struct EquivalenceTests {
         }()
     }
 
-    @Test(arguments: Scenario.all)
+    @Test(arguments: Scenario.loadable)
     func dryRunLoadsToWhatApplyMakes(_ scenario: Scenario) throws {
         let loaded = try NetworkNamespace("loaded")
         let applied = try NetworkNamespace("applied")
@@ -98,8 +137,18 @@ struct EquivalenceTests {
         #expect(try scenario.desired.differences(in: applied) == [])
     }
 
+    /// What stock nft cannot load it lists, and what we find is what we made.
+    @Test func everythingCanBeListed() throws {
+        for scenario in Scenario.all where !scenario.nftLoadsIt {
+            let namespace = try NetworkNamespace("listed")
+            try scenario.desired.apply(in: namespace)
+            #expect(try namespace.tool(["nft", "list", "ruleset"]).contains("update @affinity"))
+            #expect(try scenario.desired.differences(in: namespace) == [])
+        }
+    }
+
     /// Stock nft reads its own listing of our tables, byte for byte.
-    @Test(arguments: Scenario.all)
+    @Test(arguments: Scenario.loadable)
     func listingReloads(_ scenario: Scenario) throws {
         let namespace = try NetworkNamespace("listing")
         try scenario.desired.apply(in: namespace)

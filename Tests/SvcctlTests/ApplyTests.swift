@@ -80,8 +80,8 @@ struct ApplyTests {
     @Test(arguments: [
         (["--masquerade-all"], "meta mark set meta mark | 0x00004000"),
         (["--masquerade-all", "--masquerade-bit", "31"], "meta mark set meta mark | 0x80000000"),
-        (["--cluster-cidr", "10.244.0.0/16"], "ip saddr 10.244.0.0/16 goto pick_endpoint"),
-        (["--cluster-cidr", "10.244.0.0/16,fd00:244::/48"], "ip6 saddr fd00:244::/48 goto pick_endpoint"),
+        (["--cluster-cidr", "10.244.0.0/16"], "ip saddr 10.244.0.0/16 goto choose_endpoint"),
+        (["--cluster-cidr", "10.244.0.0/16,fd00:244::/48"], "ip6 saddr fd00:244::/48 goto choose_endpoint"),
         (["--service-cidr", "10.96.0.0/12"], "ip daddr 10.96.0.0/12 fib daddr type != local drop"),
         (["--nodeport-addresses", "192.0.2.0/24"], "ip daddr 192.0.2.0/24"),
     ])

@@ -18,7 +18,6 @@ struct CheckTests {
         #expect(result.errors.isEmpty)
         #expect(
             result.output == """
-                service edge/ingress: warning: session affinity is not kept yet: each connection may reach another endpoint
                 service edge/ingress: warning: the health-check node port is not answered yet: a load balancer finds no healthy node
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
@@ -43,13 +42,13 @@ struct CheckTests {
 
     /// What the backend would refuse is said here already.
     @Test func whatTheBackendDoesNotDo() throws {
-        let scheduled = Sample.document(Sample.service("shop/web", ", \"scheduler\": \"maglev\""))
+        let scheduled = Sample.document(Sample.service("shop/web", ", \"scheduler\": \"wlc\""))
         let files = try Files(["scheduled.json": scheduled])
         for command in ["check", "diff"] {
             let result = try Svcctl.run(command, files["scheduled.json"])
             #expect(result.status == 65)
             let said = result.output + result.errors
-            #expect(said.contains("service shop/web: error: scheduler maglev is not available with --backend nftables"))
+            #expect(said.contains("service shop/web: error: scheduler wlc is not available with --backend nftables"))
         }
     }
 

@@ -32,13 +32,13 @@ struct FailureTests {
     /// What the backend cannot do is refused as well.
     @Test func unavailableScheduler() throws {
         let namespace = try NetworkNamespace("scheduler")
-        let text = Sample.document(Sample.service("shop/web", address: "10.96.0.10", #", "scheduler": "maglev""#))
+        let text = Sample.document(Sample.service("shop/web", address: "10.96.0.10", #", "scheduler": "wlc""#))
         for command in [["apply"], ["diff"], ["apply", "--dry-run"]] {
             let result = try namespace.svcctl(command + ["-"], input: text)
             #expect(result.status == 65)
             #expect(result.output.isEmpty)
             #expect(result.errors.contains("shop/web"))
-            #expect(result.errors.contains("maglev"))
+            #expect(result.errors.contains("wlc"))
         }
         #expect(try namespace.ruleset().isEmpty)
     }

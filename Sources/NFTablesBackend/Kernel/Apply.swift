@@ -27,7 +27,7 @@ extension NFTablesBackend {
                 let isPatient = attempt <= maximumAttempts / 2
                 try commit(batch(for: changes, generation: isPatient ? kernel.generation : nil))
                 state.settle()
-                kernel.forgetHandles(of: changes.obsoletePickingRules, changes.familiesToRebuild)
+                kernel.forgetHandles(of: changes.obsoleteSharedRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = isPatient ? kernel.generation.map { $0 &+ 1 } : nil
                 return changes.summary
@@ -50,18 +50,17 @@ extension NFTablesBackend {
         _ changes: inout Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) {
         for family in changes.familiesToRebuild { changes.rebuild(family, state) }
-        for set in changes.obsoletePickingRules where kernel.pickingRuleHandles[set] == nil {
-            try learnHandles(set.family)
+        for rule in changes.obsoleteSharedRules where kernel.sharedRuleHandles[rule] == nil {
+            try learnHandles(rule.family)
         }
+        try forgetClients(of: &changes)
     }
 
     /// Rules that were added since the last observation have handles that only the kernel knows.
     private mutating func learnHandles(_ family: IPFamily) throws(KernelError) {
         for observed in try read({ (socket) throws(NetlinkError) in try socket.rules(of: Layout.table(family)) }) {
-            guard let set = observed.rule.sets.first.flatMap({ SetID(family, name: $0) }),
-                set.role.pickingChain?.rawValue == observed.chain, observed.rule == set.pickingRule
-            else { continue }
-            kernel.pickingRuleHandles[set] = observed.handle
+            guard let shared = SharedRule(observed.rule, in: observed.chain, family) else { continue }
+            kernel.sharedRuleHandles[shared] = observed.handle
         }
     }
 
@@ -76,7 +75,7 @@ extension NFTablesBackend {
 }
 
 /// The differences, sorted by what they are, so that what is referred to is made first and removed last.
-private struct Changes {
+struct Changes {
     var tables: [Table] = []
     var obsoleteTables: [Table] = []
     var chains: [Chain] = []
@@ -85,11 +84,13 @@ private struct Changes {
     var rules: [(chain: Chain, rules: [Rule], hadRules: Bool)] = []
     var sets: [SetDefinition] = []
     var obsoleteSets: [SetDefinition] = []
-    var pickingRules: [SetID] = []
-    var obsoletePickingRules: [SetID] = []
+    var sharedRules: [SharedRule] = []
+    var obsoleteSharedRules: [SharedRule] = []
     var strayRules: [(chain: Chain, handle: UInt64, rule: Rule?)] = []
     var elements = ElementTable<(ElementKey, ElementValue)>()
     var obsoleteElements = ElementTable<(ElementKey, ElementValue)>()
+    /// What rules have remembered of clients whose endpoint is no longer theirs.
+    var forgotten: [IPFamily: [(ElementKey, ElementValue)]] = [:]
     /// What is counted, by family: a rebuild counts its own anew.
     private var counts: [IPFamily: ChangeSummary] = [:]
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
@@ -121,8 +122,8 @@ private struct Changes {
         rules.removeAll { $0.chain.family == family }
         sets.removeAll { $0.family == family }
         obsoleteSets.removeAll { $0.family == family }
-        pickingRules.removeAll { $0.family == family }
-        obsoletePickingRules.removeAll { $0.family == family }
+        sharedRules.removeAll { $0.family == family }
+        obsoleteSharedRules.removeAll { $0.family == family }
         strayRules.removeAll { $0.chain.family == family }
         elements.remove(family)
         obsoleteElements.remove(family)
@@ -138,8 +139,8 @@ private struct Changes {
         case .chain(let family, _): addChain(family, desired, observed)
         case .rules(let family, let name): addRules(family, name, desired, observed)
         case .set(let family, let name): addSet(family, name, desired, observed)
-        case .pickingRule(let set):
-            if desired == nil { obsoletePickingRules.append(set) } else { pickingRules.append(set) }
+        case .sharedRule(let rule):
+            if desired == nil { obsoleteSharedRules.append(rule) } else { sharedRules.append(rule) }
         case .strayRule(let family, let name, let handle):
             let rule: Rule? = if case .rules(let rules) = observed { rules.first } else { nil }
             strayRules.append((Chain(family: family, table: Layout.table, name: name), handle, rule))
@@ -199,6 +200,7 @@ extension Changes {
     fileprivate func write(_ family: IPFamily, _ kernel: KernelMemory, to batch: inout Batch) {
         for table in tables where table.family == family { batch.add(table) }
         removeRules(family, kernel, from: &batch)
+        forgetClients(family, in: &batch)
         for (set, elements) in obsoleteElements.inOrder(family)
         where !elements.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
             batch.delete(elements, from: set.definition)
@@ -224,27 +226,32 @@ extension Changes {
         for (chain, handle, rule) in strayRules where chain.family == family {
             batch.deleteRules(of: chain, handle: handle, rule: rule)
         }
-        for set in obsoletePickingRules.sorted() where set.family == family {
-            guard let name = set.role.pickingChain, let handle = kernel.pickingRuleHandles[set] else { continue }
-            batch.deleteRules(of: name.chain(family), handle: handle, rule: set.pickingRule)
+        for shared in obsoleteSharedRules.sorted() where shared.family == family {
+            guard let handle = kernel.sharedRuleHandles[shared] else { continue }
+            batch.deleteRules(of: chain(shared), handle: handle, rule: shared.rule)
         }
     }
 
+    private func chain(_ shared: SharedRule) -> Chain {
+        Chain(family: shared.family, table: Layout.table, name: shared.chain)
+    }
+
     private func addRules(_ family: IPFamily, to batch: inout Batch) {
-        let picking = pickingRules.filter { $0.family == family }.sorted()
+        let shared = Dictionary(grouping: sharedRules.filter { $0.family == family }.sorted(), by: \.chain)
         for name in ChainName.allCases {
             for (chain, rules, _) in rules where chain.family == family && chain.name == name.rawValue {
                 for rule in rules { batch.add(rule, to: chain) }
             }
-            for set in picking where set.role.pickingChain == name {
-                if let rule = set.pickingRule { batch.add(rule, to: name.chain(family)) }
-            }
+            for rule in shared[name.rawValue] ?? [] { batch.add(rule.rule, to: chain(rule)) }
+        }
+        for (name, rules) in shared.sorted(by: { $0.key < $1.key }) where ChainName(rawValue: name) == nil {
+            for rule in rules { batch.add(rule.rule, to: chain(rule)) }
         }
     }
 
     private static func byLayout(_ left: Chain, _ right: Chain) -> Bool {
         func rank(_ chain: Chain) -> Int { ChainName.allCases.firstIndex { $0.rawValue == chain.name } ?? .max }
-        return rank(left) < rank(right)
+        return (rank(left), left.name) < (rank(right), right.name)
     }
 
     private static func byLayout(_ left: SetDefinition, _ right: SetDefinition) -> Bool {

@@ -70,25 +70,23 @@ extension NFTablesBackend {
         for chain in chains {
             state.observe(.chain(family, chain.name), .chain(chain))
             let rules = rulesByChain[chain.name] ?? []
-            if ChainName(rawValue: chain.name)?.isPicking == true {
-                observePicking(rules, chain, into: &state)
+            if SharedRule.isShared(chain.name) {
+                observeShared(rules, chain, into: &state)
             } else {
                 state.observe(.rules(family, chain.name), .rules(rules.map(\.rule)))
             }
         }
     }
 
-    /// The order of picking rules means nothing, since each service is in one map: what counts is that each is there.
-    private mutating func observePicking(
+    /// The order of shared rules means nothing, since a packet matches one of them: what counts is that each is there.
+    private mutating func observeShared(
         _ rules: [ObservedRule], _ chain: Chain, into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
         for observed in rules {
-            let set = observed.rule.sets.first.flatMap { SetID(chain.family, name: $0) }
-            if let set, set.role.pickingChain?.rawValue == chain.name, observed.rule == set.pickingRule,
-                kernel.pickingRuleHandles[set] == nil
-            {
-                kernel.pickingRuleHandles[set] = observed.handle
-                state.observe(.pickingRule(set), .rules([observed.rule]))
+            let shared = SharedRule(observed.rule, in: chain.name, chain.family)
+            if let shared, kernel.sharedRuleHandles[shared] == nil {
+                kernel.sharedRuleHandles[shared] = observed.handle
+                state.observe(.sharedRule(shared), .rules([observed.rule]))
             } else {
                 state.observe(.strayRule(chain.family, chain.name, observed.handle), .rules([observed.rule]))
             }
@@ -104,7 +102,7 @@ extension NFTablesBackend {
             let isOurs = id != nil && set.definition == id?.definition
             // A set that looks otherwise is made anew, so what is in it does not matter.
             state.observe(.set(table.family, set.name), .set(set.definition))
-            guard isOurs, let id, let definition = set.definition else { continue }
+            guard isOurs, let id, let definition = set.definition, !id.role.isFilledByRules else { continue }
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in

@@ -60,7 +60,7 @@ struct KernelFeature: Sendable {
                 "refusals (modules nft_reject and nft_reject_\(family.description.lowercased()))", family, [.reject]),
             hooked("masquerading (module nft_masq)", postrouting, [.masquerade]),
             KernelFeature(name: "destination NAT by a map (module nft_nat)") { batch, table in
-                var map = SetID(family, .endpoints, slots: 1).definition
+                var map = SetID(family, .endpoints, 1).definition
                 map.table = table.name
                 let chain = Chain(family: family, table: table.name, name: "probe", hook: prerouting)
                 batch.add(chain)

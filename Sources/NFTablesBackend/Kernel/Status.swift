@@ -42,7 +42,7 @@ extension NFTablesBackend {
         let sets = try read { (socket) throws(NetlinkError) in try socket.sets(of: table) }
         let ids = sets.compactMap { SetID(table.family, name: $0.name) }
         var collector = StatusCollector(family: table.family)
-        for set in ids where set.role.hasSlots {
+        for set in ids where set.role.hasSlots || set.role == .serviceNumbers || set.role == .nodePortNumbers {
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: set.definition) { collector.addEndpoint($0, of: set) }
             }
@@ -69,19 +69,37 @@ private struct StatusCollector {
     var frontends: [ElementKey: FrontendStatus] = [:]
     var clusterIPs: Set<ElementKey> = []
     private var slots: [ElementKey: [(slot: UInt32, endpoint: SocketEndpoint)]] = [:]
+    /// Endpoints that take turns, by the number of their pool.
+    private var turns: [IPAddress: [(slot: UInt32, endpoint: SocketEndpoint)]] = [:]
+    /// The number of the pool that a frontend draws from.
+    private var numbers: [ElementKey: IPAddress] = [:]
 
     init(family: IPFamily) { self.family = family }
 
     mutating func addEndpoint(_ element: ObservedElement, of set: SetID) {
+        if let number = element.value.address { numbers[element.key] = number }
         guard let (frontend, slot) = element.key.splitSlot(), let endpoint = element.value.endpoint else { return }
+        let found = (slot, SocketEndpoint(address: endpoint.address, port: endpoint.port))
+        switch set.role {
+        case .endpoints, .nodePortEndpoints, .hashedEndpoints, .nodePortHashedEndpoints:
+            slots[frontend, default: []].append(found)
+        case .turnEndpoints:
+            if let number = frontend.leadingAddress(family) { turns[number, default: []].append(found) }
         // What the node's own clients get is not what others get.
-        guard set.role == .endpoints || set.role == .nodePortEndpoints else { return }
-        slots[frontend, default: []].append((slot, SocketEndpoint(address: endpoint.address, port: endpoint.port)))
+        default: break
+        }
+    }
+
+    /// Each endpoint once, in order of its first slot.
+    private func endpoints(of frontend: ElementKey) -> [SocketEndpoint] {
+        let found = slots[frontend] ?? numbers[frontend].flatMap { turns[$0] } ?? []
+        var seen: Set<SocketEndpoint> = []
+        return found.sorted { $0.slot < $1.slot }.map(\.endpoint).filter { seen.insert($0).inserted }
     }
 
     mutating func addFrontend(_ element: ObservedElement, of set: SetID) {
         guard let parts = element.key.frontendParts(set) else { return }
-        let endpoints = (slots[element.key] ?? []).sorted { $0.slot < $1.slot }.map(\.endpoint)
+        let endpoints = endpoints(of: element.key)
         let known = frontends[element.key]
         // What is dropped in the end was counted already where it was looked up first.
         let connections = known?.connections ?? element.counter?.packets ?? 0
@@ -110,6 +128,13 @@ extension SetID.Role {
 }
 
 extension ElementKey {
+    /// The address that a key begins with.
+    fileprivate func leadingAddress(_ family: IPFamily) -> IPAddress? {
+        withBytes { bytes in
+            IPAddress(networkBytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(family.addressLength)))
+        }
+    }
+
     /// A key of a map of endpoints as the frontend's own key and the slot.
     fileprivate func splitSlot() -> (ElementKey, UInt32)? {
         withBytes { bytes in

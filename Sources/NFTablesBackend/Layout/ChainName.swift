@@ -12,6 +12,8 @@ enum ChainName: String, CaseIterable {
     case filterInput = "filter_input"
     case filterForward = "filter_forward"
     case filterOutput = "filter_output"
+    case learnInput = "learn_input"
+    case learnPostrouting = "learn_postrouting"
     // What is addressed, and who is masqueraded.
     case sourceCheck = "source_check"
     case services
@@ -20,11 +22,23 @@ enum ChainName: String, CaseIterable {
     case externalLocalService = "external_local_service"
     case nodePort = "node_port"
     case nodePortLocal = "node_port_local"
+    // Which endpoint it is sent to, where more than the address counts.
+    case chooseEndpoint = "choose_endpoint"
+    case chooseNodePortEndpoint = "choose_node_port_endpoint"
+    case chooseClusterEndpoint = "choose_cluster_endpoint"
+    case chooseNodePortClusterEndpoint = "choose_node_port_cluster_endpoint"
+    case numbered
+    case turns
     // Which endpoint it is sent to.
     case pickEndpoint = "pick_endpoint"
     case pickNodePortEndpoint = "pick_node_port_endpoint"
     case pickClusterEndpoint = "pick_cluster_endpoint"
     case pickNodePortClusterEndpoint = "pick_node_port_cluster_endpoint"
+    // Whom it was sent to, for the next time.
+    case learn
+    case remember
+    case rememberLocal = "remember_local"
+    case updateAffinity = "update_affinity"
     // What nothing serves.
     case noEndpoints = "no_endpoints"
     case noNodePortEndpoints = "no_node_port_endpoints"
@@ -32,7 +46,7 @@ enum ChainName: String, CaseIterable {
     /// Who may use an address is decided before destination NAT takes it away (semantics 34).
     /// Destination NAT must come before routing and source NAT after it; the filter hooks see addresses as they are
     /// after destination NAT, so that a connection that found an endpoint no longer matches its service there
-    /// (semantics 23, 27 and 30).
+    /// (semantics 23, 27 and 30). Clients are learnt where destination NAT has been done and source NAT has not.
     private var hook: Chain.Hook? {
         switch self {
         case .filterPrerouting: .init(kind: .filter, point: .prerouting, priority: -110)
@@ -43,6 +57,8 @@ enum ChainName: String, CaseIterable {
         case .filterInput: .init(kind: .filter, point: .input, priority: 0)
         case .filterForward: .init(kind: .filter, point: .forward, priority: 0)
         case .filterOutput: .init(kind: .filter, point: .output, priority: 0)
+        case .learnInput: .init(kind: .filter, point: .input, priority: 99)
+        case .learnPostrouting: .init(kind: .filter, point: .postrouting, priority: 99)
         default: nil
         }
     }
@@ -52,6 +68,21 @@ enum ChainName: String, CaseIterable {
         Chain(family: family, table: Layout.table, name: rawValue, hook: hook)
     }
 
-    /// Whether its rules come and go with the numbers of slots in use.
-    var isPicking: Bool { SetID.Role.allCases.contains { $0.pickingChain == self } }
+    /// Whether it holds rules that come and go with services, and nothing else.
+    var holdsSharedRules: Bool {
+        switch self {
+        case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
+            .updateAffinity:
+            true
+        default: false
+        }
+    }
+
+    /// Whether it is there only while clients are remembered.
+    var isForLearning: Bool {
+        switch self {
+        case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity: true
+        default: false
+        }
+    }
 }

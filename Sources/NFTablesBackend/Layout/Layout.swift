@@ -27,7 +27,7 @@ struct Layout {
 
     static func table(_ family: IPFamily) -> Table { Table(family: family, name: table, comment: mark) }
 
-    /// The rules of a chain; picking chains have none of their own.
+    /// The rules of a chain; those that hold shared rules have none of their own.
     func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {
         let statements: [[Statement]] =
             switch name {
@@ -38,29 +38,41 @@ struct Layout {
             case .filterInput, .filterForward, .filterOutput: [[.connectionIsNew, jump(.noEndpoints)]]
             case .services: services(family)
             case .clusterService: clusterService(family)
-            case .externalService: [[.setMark(bit), goto(.pickEndpoint)]]
-            case .externalLocalService: local(family, .pickClusterEndpoint, .pickEndpoint)
+            case .externalService: [[.setMark(bit), goto(.chooseEndpoint)]]
+            case .externalLocalService: local(family, .chooseClusterEndpoint, .chooseEndpoint)
             case .nodePort:
                 [
-                    [member(.nodePorts, family), .setMark(bit), goto(.pickNodePortEndpoint)],
+                    [member(.nodePorts, family), .setMark(bit), goto(.chooseNodePortEndpoint)],
                     [member(.nodePortsLocal, family), goto(.nodePortLocal)],
                 ]
-            case .nodePortLocal: local(family, .pickNodePortClusterEndpoint, .pickNodePortEndpoint)
+            case .nodePortLocal: local(family, .chooseNodePortClusterEndpoint, .chooseNodePortEndpoint)
+            case .chooseEndpoint: choose(family, .serviceNumbers, .pickEndpoint)
+            case .chooseNodePortEndpoint: choose(family, .nodePortNumbers, .pickNodePortEndpoint)
+            case .chooseClusterEndpoint: choose(family, .clusterServiceNumbers, .pickClusterEndpoint)
+            case .chooseNodePortClusterEndpoint:
+                choose(family, .nodePortClusterNumbers, .pickNodePortClusterEndpoint)
+            case .numbered: numbered(family)
+            case .learnInput, .learnPostrouting: [[.connectionIsNew, .connectionIsRedirected, jump(.learn)]]
+            case .learn: learn(family)
+            case .remember: remember(family)
+            case .rememberLocal: rememberLocal(family)
             case .noEndpoints: noEndpoints(family)
             case .noNodePortEndpoints:
                 [
                     [member(.rejectedNodePorts, family), .reject],
                     [member(.droppedNodePorts, family), .verdict(.drop)],
                 ]
-            case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint: []
+            case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
+                .updateAffinity:
+                []
             }
         return statements.map { Rule(family, $0) }
     }
 
     private var bit: UInt32 { 1 << UInt32(options.masqueradeBit & 31) }
 
-    private func jump(_ chain: ChainName) -> Statement { .verdict(.jump(chain.rawValue)) }
-    private func goto(_ chain: ChainName) -> Statement { .verdict(.goto(chain.rawValue)) }
+    func jump(_ chain: ChainName) -> Statement { .verdict(.jump(chain.rawValue)) }
+    func goto(_ chain: ChainName) -> Statement { .verdict(.goto(chain.rawValue)) }
 
     private func member(_ role: SetID.Role, _ family: IPFamily) -> Statement {
         let set = SetID(family, role)
@@ -77,9 +89,15 @@ struct Layout {
         options.node.clusterCIDRs.filter { $0.family == family }.sorted()
     }
 
-    /// Matches packets from pods, one match for each block of their addresses.
+    /// Matches packets from pods, one match for each block of their addresses and each interface.
     private func fromPods(_ family: IPFamily) -> [[Statement]] {
         clusterCIDRs(family).map { $0.prefixLength == 0 ? [] : [.address(.source, .equal, $0)] }
+            + options.node.podInterfaces.map { interface in
+                switch interface {
+                case .bridge(let name): [.inputInterface(name, isPrefix: false)]
+                case .prefix(let start): [.inputInterface(start, isPrefix: true)]
+                }
+            }
     }
 
     /// Service addresses first, then node ports (semantics 6).
@@ -93,7 +111,7 @@ struct Layout {
 
     /// One match for each block of node-port addresses. Asking the routing table what is local follows the node's
     /// addresses by itself; blocks of one family open nothing in the other (semantics 5 to 7).
-    private func nodePortAddresses(_ family: IPFamily) -> [[Statement]] {
+    func nodePortAddresses(_ family: IPFamily) -> [[Statement]] {
         let loopback: CIDR? = CIDR(family == .ipv4 ? "127.0.0.0/8" : "::1/128")
         let isOurs: [Statement] =
             [.isLocal(.destination)] + (loopback.map { [.address(.destination, .notEqual, $0)] } ?? [])
@@ -107,10 +125,10 @@ struct Layout {
     /// than fit into one.
     private func clusterService(_ family: IPFamily) -> [[Statement]] {
         let fromPods = fromPods(family)
-        let marking: [Statement] = [.setMark(bit), goto(.pickEndpoint)]
+        let marking: [Statement] = [.setMark(bit), goto(.chooseEndpoint)]
         if options.node.masqueradeAll { return [marking] }
-        if fromPods.isEmpty { return [[goto(.pickEndpoint)]] }
-        return fromPods.map { $0 + [goto(.pickEndpoint)] } + [marking]
+        if fromPods.isEmpty { return [[goto(.chooseEndpoint)]] }
+        return fromPods.map { $0 + [goto(.chooseEndpoint)] } + [marking]
     }
 
     /// Traffic policy Local: this node's pods and processes use all of the cluster's endpoints, everybody else those on

@@ -2,11 +2,27 @@ public import NetAddress
 public import NFTables
 
 /// Names one of our sets or maps. What it is made of follows from its name alone.
+///
+/// It is packed into four bytes that may begin anywhere, so that it fits into the padding behind an element's key.
 public struct SetID: Hashable, Sendable {
-    public let family: IPFamily
-    public let role: Role
-    /// How many slots a service in this map has; 0 for everything that is not a map of endpoints.
-    public let slots: UInt16
+    private let roleAndFamily: UInt8
+    private let parameterHigh: UInt8
+    private let parameterLow: UInt16
+
+    public init(_ family: IPFamily, _ role: Role, _ parameter: Int = 0) {
+        roleAndFamily = role.rawValue << 1 | (family == .ipv4 ? 0 : 1)
+        let clamped = min(max(parameter, 0), Self.largestParameter)
+        parameterHigh = UInt8(truncatingIfNeeded: clamped >> 16)
+        parameterLow = UInt16(truncatingIfNeeded: clamped)
+    }
+
+    public var family: IPFamily { roleAndFamily & 1 == 0 ? .ipv4 : .ipv6 }
+    public var role: Role { Role(rawValue: roleAndFamily >> 1) ?? .clusterServices }
+    /// What sets of the role differ by: for maps of endpoints, how many slots a service in this map has. 0 for a set that
+    /// there is only one of.
+    public var parameter: Int { Int(parameterHigh) << 16 | Int(parameterLow) }
+
+    static let largestParameter = 1 << 24 - 1
 
     /// What a set is for. The order is that in which sets are made and printed.
     public enum Role: UInt8, Hashable, Sendable, CaseIterable {
@@ -36,6 +52,30 @@ public struct SetID: Hashable, Sendable {
         case restrictedServices
         /// Who may use them: addresses as in the set above, with ranges of sources.
         case sourceRanges
+        /// The pools that addresses draw from, by number: where clients are remembered, or endpoints take turns.
+        case serviceNumbers
+        /// The same for node ports.
+        case nodePortNumbers
+        /// What this node's own clients draw from under external traffic policy Local.
+        case clusterServiceNumbers
+        /// The same for node ports.
+        case nodePortClusterNumbers
+        /// The pool under which the clients of an address are remembered.
+        case affinityServices
+        /// The same for node ports.
+        case affinityNodePorts
+        /// Pools of the whole cluster's endpoints, and that of this node's alone for the same port.
+        case affinityLocalNumbers
+        /// Endpoints that a remembered client may come back to, by the number of their pool.
+        case affinityEndpoints
+        /// Endpoints of this node that the pool of the whole cluster lacks, by the number of that.
+        case affinityElsewhere
+        /// Pools whose clients are remembered for so many seconds.
+        case affinityNumbers
+        /// What is remembered: a client, the number of a pool and a protocol lead to an endpoint. Rules fill it.
+        case affinity
+        /// Endpoints that take turns, by the number of their pool and slot.
+        case turnEndpoints
         /// Endpoints by address, protocol, port and slot.
         case endpoints
         /// Endpoints by node port and slot.
@@ -44,19 +84,21 @@ public struct SetID: Hashable, Sendable {
         case clusterEndpoints
         /// The same for node ports.
         case nodePortClusterEndpoints
-    }
-
-    public init(_ family: IPFamily, _ role: Role, slots: Int = 0) {
-        self.family = family
-        self.role = role
-        self.slots = UInt16(clamping: slots)
+        /// Endpoints by address, protocol, port and a slot that follows from who asks.
+        case hashedEndpoints
+        /// Endpoints by node port and such a slot.
+        case nodePortHashedEndpoints
+        /// What this node's own clients get under external traffic policy Local.
+        case clusterHashedEndpoints
+        /// The same for node ports.
+        case nodePortClusterHashedEndpoints
     }
 }
 
 extension SetID {
     /// All parts in one number, spread over 64 bits.
     var folded: UInt64 {
-        (UInt64(family.rawValue) << 24 | UInt64(role.rawValue) << 16 | UInt64(slots)) &* 0xff51_afd7_ed55_8ccd
+        (UInt64(roleAndFamily) << 24 | UInt64(parameter)) &* 0xff51_afd7_ed55_8ccd
     }
 }
 
@@ -77,21 +119,44 @@ extension SetID.Role {
         case .hairpin: "hairpin"
         case .restrictedServices: "restricted_services"
         case .sourceRanges: "source_ranges"
+        case .serviceNumbers: "service_numbers"
+        case .nodePortNumbers: "node_port_numbers"
+        case .clusterServiceNumbers: "cluster_service_numbers"
+        case .nodePortClusterNumbers: "node_port_cluster_numbers"
+        case .affinityServices: "affinity_services"
+        case .affinityNodePorts: "affinity_node_ports"
+        case .affinityLocalNumbers: "affinity_local_numbers"
+        case .affinityEndpoints: "affinity_endpoints"
+        case .affinityElsewhere: "affinity_elsewhere"
+        case .affinityNumbers: "affinity_numbers"
+        case .affinity: "affinity"
+        case .turnEndpoints: "turn_endpoints"
         case .endpoints: "endpoints"
         case .nodePortEndpoints: "node_port_endpoints"
         case .clusterEndpoints: "cluster_endpoints"
         case .nodePortClusterEndpoints: "node_port_cluster_endpoints"
+        case .hashedEndpoints: "hashed_endpoints"
+        case .nodePortHashedEndpoints: "node_port_hashed_endpoints"
+        case .clusterHashedEndpoints: "cluster_hashed_endpoints"
+        case .nodePortClusterHashedEndpoints: "node_port_cluster_hashed_endpoints"
         }
     }
 
-    /// Whether there is one such map for each number of slots in use.
-    var hasSlots: Bool { rawValue >= Self.endpoints.rawValue }
+    /// Whether it maps slots to endpoints; there is one such map for each number of slots in use.
+    var hasSlots: Bool { rawValue >= Self.turnEndpoints.rawValue }
+
+    /// Whether there are several sets of the role, which come with what needs them and go with it.
+    var hasParameter: Bool { hasSlots || self == .affinityNumbers }
+
+    /// Whether rules fill the set: what is in it is nobody's wish.
+    var isFilledByRules: Bool { self == .affinity }
 
     /// Whether the key is a node port instead of an address and a port.
     var isForNodePorts: Bool {
         switch self {
-        case .nodePorts, .nodePortsLocal, .rejectedNodePorts, .droppedNodePorts, .nodePortEndpoints,
-            .nodePortClusterEndpoints:
+        case .nodePorts, .nodePortsLocal, .rejectedNodePorts, .droppedNodePorts, .nodePortNumbers,
+            .nodePortClusterNumbers, .affinityNodePorts, .nodePortEndpoints, .nodePortClusterEndpoints,
+            .nodePortHashedEndpoints, .nodePortClusterHashedEndpoints:
             true
         default: false
         }
@@ -103,29 +168,32 @@ extension SetID.Role {
     /// The chain that draws from such maps.
     var pickingChain: ChainName? {
         switch self {
-        case .endpoints: .pickEndpoint
-        case .nodePortEndpoints: .pickNodePortEndpoint
-        case .clusterEndpoints: .pickClusterEndpoint
-        case .nodePortClusterEndpoints: .pickNodePortClusterEndpoint
+        case .endpoints, .hashedEndpoints: .pickEndpoint
+        case .nodePortEndpoints, .nodePortHashedEndpoints: .pickNodePortEndpoint
+        case .clusterEndpoints, .clusterHashedEndpoints: .pickClusterEndpoint
+        case .nodePortClusterEndpoints, .nodePortClusterHashedEndpoints: .pickNodePortClusterEndpoint
         default: nil
         }
     }
+
+    /// Whether a client's slot follows from its address.
+    var isHashed: Bool { rawValue >= Self.hashedEndpoints.rawValue }
 }
 
 extension SetID {
     /// The set's name within its table, for example `endpoints_3`.
-    public var name: String { role.hasSlots ? "\(role.stem)_\(slots)" : role.stem }
+    public var name: String { role.hasParameter ? "\(role.stem)_\(parameter)" : role.stem }
 
     /// The set of ours that has a name; nil if none has.
     public init?(_ family: IPFamily, name: String) {
-        if let role = Role.allCases.first(where: { !$0.hasSlots && $0.stem == name }) {
+        if let role = Role.allCases.first(where: { !$0.hasParameter && $0.stem == name }) {
             self.init(family, role)
             return
         }
-        guard let cut = name.lastIndex(of: "_"), let slots = UInt16(name[name.index(after: cut)...]), slots > 0,
-            let role = Role.allCases.first(where: { $0.hasSlots && $0.stem == name[..<cut] })
+        guard let cut = name.lastIndex(of: "_"), let parameter = Int(name[name.index(after: cut)...]), parameter > 0,
+            let role = Role.allCases.first(where: { $0.hasParameter && $0.stem == name[..<cut] })
         else { return nil }
-        self.init(family, role, slots: Int(slots))
+        self.init(family, role, parameter)
         guard self.name == name else { return nil }
     }
 
@@ -137,31 +205,53 @@ extension SetID {
 
     /// What the set's elements are made of.
     public var definition: SetDefinition {
-        let key: [Field] =
-            switch role {
-            case .clusterIPs: [.destinationAddress(family)]
-            case .hairpin:
-                [.sourceAddress(family), .destinationAddress(family), .transportProtocol, .destinationPort]
-            case .sourceRanges: Self.frontendKey(family, role) + [.sourceAddress(family)]
-            default: Self.frontendKey(family, role) + (role.hasSlots ? [.randomSlot(modulus: UInt32(slots))] : [])
-            }
-        return SetDefinition(
-            family: family, table: Layout.table, name: name, key: key,
-            data: role.hasSlots ? [.destinationAddress(family), .destinationPort] : nil,
-            countsPackets: role.holdsFrontends, holdsRanges: role == .sourceRanges)
+        var set = SetDefinition(
+            family: family, table: Layout.table, name: name, key: key, data: data, countsPackets: role.holdsFrontends,
+            holdsRanges: role == .sourceRanges)
+        if role.isFilledByRules {
+            set.isDynamic = true
+            set.hasTimeouts = true
+            set.size = Self.mostEntries
+        }
+        return set
     }
 
-    /// The rule that draws an endpoint from the map; nil for a set that holds none.
-    var pickingRule: Rule? {
-        guard role.hasSlots else { return nil }
-        return Rule(family, [.redirect(family, definition.key, map: name)])
+    private var key: [Field] {
+        switch role {
+        // Numbers of pools stand where the packet has its destination.
+        case .clusterIPs, .affinityLocalNumbers, .affinityNumbers: [.destinationAddress(family)]
+        case .affinityEndpoints, .affinityElsewhere:
+            [.destinationAddress(family), .destinationAddress(family), .destinationPort]
+        case .affinity: [.sourceAddress(family), .destinationAddress(family), .transportProtocol]
+        case .turnEndpoints: [.destinationAddress(family), .transportProtocol, slot]
+        case .hairpin: [.sourceAddress(family), .destinationAddress(family), .transportProtocol, .destinationPort]
+        case .sourceRanges: Self.frontendKey(family, role) + [.sourceAddress(family)]
+        default: Self.frontendKey(family, role) + (role.hasSlots ? [slot] : [])
+        }
     }
+
+    private var data: [Field]? {
+        switch role {
+        case .serviceNumbers, .nodePortNumbers, .clusterServiceNumbers, .nodePortClusterNumbers, .affinityServices,
+            .affinityNodePorts, .affinityLocalNumbers:
+            [.destinationAddress(family)]
+        case .affinity: [.destinationAddress(family), .destinationPort]
+        default: role.hasSlots ? [.destinationAddress(family), .destinationPort] : nil
+        }
+    }
+
+    /// Every slot is declared as a random number, whatever it is looked up by: nft cannot print sets that are declared by
+    /// hashes.
+    private var slot: Field { .randomSlot(modulus: UInt32(truncatingIfNeeded: parameter)) }
+
+    /// The most that rules may add to a set: some 150 MB. Beyond it clients are no longer remembered.
+    static let mostEntries: UInt32 = 1 << 20
 }
 
 extension SetID: Comparable {
     /// The order in which sets are made and printed.
     public static func < (left: SetID, right: SetID) -> Bool {
         if left.family != right.family { return left.family < right.family }
-        return left.role != right.role ? left.role.rawValue < right.role.rawValue : left.slots < right.slots
+        return left.role != right.role ? left.role.rawValue < right.role.rawValue : left.parameter < right.parameter
     }
 }

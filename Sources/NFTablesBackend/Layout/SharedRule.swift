@@ -1,0 +1,140 @@
+public import NetAddress
+internal import NFTables
+
+/// A rule that comes with the first service that needs it and goes with the last. Its chain holds nothing but such rules,
+/// and their order there means nothing, since a packet matches at most one of them.
+public enum SharedRule: Hashable, Sendable {
+    /// Draws an endpoint from a map.
+    case pick(SetID)
+    /// Remembers the clients of some pools for as long as these have it.
+    case remember(SetID)
+    /// Leads a part of the pools to a chain of their own, so that none has to pass many others' rules.
+    case turnGroup(IPFamily, group: UInt8)
+    /// Gives the next endpoint of one pool: a rule has one counter, so that each pool needs its own.
+    case turn(number: UInt32, SetID)
+
+    public var family: IPFamily {
+        switch self {
+        case .pick(let set), .remember(let set), .turn(_, let set): set.family
+        case .turnGroup(let family, _): family
+        }
+    }
+
+    /// The chain that it is in.
+    var chain: String {
+        switch self {
+        case .pick(let set): set.role.pickingChain?.rawValue ?? ""
+        case .remember: ChainName.updateAffinity.rawValue
+        case .turnGroup: ChainName.turns.rawValue
+        case .turn(let number, _): Self.turnChain(Self.group(of: number))
+        }
+    }
+
+    var rule: Rule { Rule(family, statements) }
+
+    private var statements: [Statement] {
+        let set: SetID
+        switch self {
+        case .pick(let map): return [.redirect(family, pickingKey(map), map: map.name)]
+        case .turnGroup(let family, let group):
+            return [
+                .lowBits(family, mask: Self.groups - 1, value: group), .verdict(.jump(Self.turnChain(group))),
+            ]
+        case .turn(let number, let map):
+            let key: [Field] = [.destinationAddress(family), .transportProtocol]
+            return [
+                .address(.destination, .equal, CIDR(PoolAddress.address(number, family))),
+                .redirect(family, key + [.nextSlot(modulus: UInt32(map.parameter))], map: map.name),
+            ]
+        case .remember(let numbers): set = numbers
+        }
+        return [
+            .member(set.definition.key, of: set.name),
+            .updateSet(
+                .update, SetID(family, .affinity).name, Layout.clientKey(family), data: Layout.chosenEndpoint(family),
+                timeout: UInt32(set.parameter)),
+        ]
+    }
+
+    private func pickingKey(_ map: SetID) -> [Field] {
+        guard map.role.isHashed else { return map.definition.key }
+        return map.definition.key.dropLast() + [.sourceSlot(family, modulus: UInt32(map.parameter))]
+    }
+}
+
+// MARK: - Turns
+
+extension SharedRule {
+    /// In how many chains the rules for turns are: a power of two.
+    static let groups: UInt8 = 64
+
+    static func group(of number: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: number) & (groups - 1) }
+
+    static func turnChain(_ group: UInt8) -> String { "\(ChainName.turns.rawValue)_\(group)" }
+
+    /// Whether a chain holds rules of this kind, and nothing else.
+    static func isShared(_ chain: String) -> Bool {
+        if let name = ChainName(rawValue: chain) { return name.holdsSharedRules }
+        let stem = ChainName.turns.rawValue + "_"
+        guard chain.hasPrefix(stem), let group = UInt8(chain.dropFirst(stem.count)) else { return false }
+        return group < groups && chain == turnChain(group)
+    }
+}
+
+// MARK: - From the kernel
+
+extension SharedRule {
+    /// The rule of ours that was found in a chain; nil if it is none.
+    init?(_ rule: Rule, in chain: String, _ family: IPFamily) {
+        guard let candidate = Self.candidate(rule, family), candidate.chain == chain, candidate.rule == rule else {
+            return nil
+        }
+        self = candidate
+    }
+
+    private static func candidate(_ rule: Rule, _ family: IPFamily) -> SharedRule? {
+        let compared: [UInt8]? =
+            rule.expressions.lazy.compactMap { if case .compare(_, .equal, let bytes) = $0 { bytes } else { nil } }
+            .first
+        guard let set = rule.sets.first.flatMap({ SetID(family, name: $0) }) else {
+            return compared?.last.map { .turnGroup(family, group: $0) }
+        }
+        switch set.role {
+        case .affinityNumbers: return .remember(set)
+        case .turnEndpoints:
+            return compared.flatMap { $0.withUnsafeBytes { IPAddress(networkBytes: $0) } }.flatMap {
+                PoolAddress.number($0)
+            }
+            .map { .turn(number: $0, set) }
+        default: return set.role.pickingChain == nil ? nil : .pick(set)
+        }
+    }
+}
+
+extension SharedRule: Comparable {
+    /// The order in which they are added and printed.
+    public static func < (left: SharedRule, right: SharedRule) -> Bool { left.rank < right.rank }
+
+    private var rank: (Int, Int, Int, Int) {
+        switch self {
+        case .pick(let set): (0, family == .ipv4 ? 0 : 1, Int(set.role.rawValue), set.parameter)
+        case .remember(let set): (1, family == .ipv4 ? 0 : 1, set.parameter, 0)
+        case .turnGroup(_, let group): (2, family == .ipv4 ? 0 : 1, Int(group), 0)
+        case .turn(let number, let set): (3, family == .ipv4 ? 0 : 1, Int(number), set.parameter)
+        }
+    }
+}
+
+/// How the number of a pool stands in a packet, in place of the destination: an address that nobody has.
+enum PoolAddress {
+    /// 240.0.0.0/4, which is reserved (RFC 1112), and 100::/64, which is discarded wherever it goes (RFC 6666). Packets
+    /// never leave a chain with it.
+    static func address(_ number: UInt32, _ family: IPFamily) -> IPAddress {
+        family == .ipv4 ? IPAddress(ipv4: 0xf000_0000 | number) : IPAddress(ipv6: 0x0100 << 48, UInt64(number))
+    }
+
+    static func number(_ address: IPAddress) -> UInt32? {
+        let number = UInt32(truncatingIfNeeded: address.low) & 0x0fff_ffff
+        return self.address(number, address.family) == address ? number : nil
+    }
+}

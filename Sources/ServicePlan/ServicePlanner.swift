@@ -17,7 +17,8 @@ public struct ServicePlanner: Sendable {
             guard !addresses.isEmpty else { continue }
             let endpoints = EndpointSelection(service, family, node)
             for port in service.ports {
-                plan(port, of: service, addresses, endpoints.targets(for: port), into: &frontends)
+                let serving = port.transport == .udp ? endpoints.serving(port) : []
+                plan(port, of: service, addresses, endpoints.targets(for: port), serving, into: &frontends)
             }
         }
         return PlannedService(name: service.name, frontends: frontends)
@@ -25,7 +26,7 @@ public struct ServicePlanner: Sendable {
 
     private func plan(
         _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
-        into frontends: inout [Frontend]
+        _ serving: [ServingEndpoint], into frontends: inout [Frontend]
     ) {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
@@ -38,7 +39,8 @@ public struct ServicePlanner: Sendable {
             frontends.append(
                 Frontend(
                     address: address, transport: port.transport, port: number, portName: port.name,
-                    treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources))
+                    treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources,
+                    servingEndpoints: serving))
         }
 
         if let clusterIP = addresses.clusterIP {

@@ -74,7 +74,8 @@ let package = Package(
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
-        .testTarget(name: "DataplaneTests", dependencies: ["Dataplane"]),
+        .testTarget(
+            name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

@@ -43,6 +43,7 @@ let package = Package(
 
         // Layer 3: typed kernel objects; what all backends share.
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Dataplane", dependencies: ["NetAddress", "ServicePlan"]),
 
         // Layer 4: the backends.
@@ -64,8 +65,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "ServiceModel", "ServicePlan", "ServiceSource",
-                argumentParser,
+                "Conntrack", "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan",
+                "ServiceSource", argumentParser,
             ]),
 
         // Used by tests only.
@@ -73,8 +74,10 @@ let package = Package(
         .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
+        .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
-        .testTarget(name: "DataplaneTests", dependencies: ["Dataplane"]),
+        .testTarget(
+            name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

@@ -6,6 +6,7 @@
 #define SVCCTL_CNAMESPACES_SHIM_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/memfd.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
@@ -16,6 +17,13 @@ static inline int thread_unshare_network(void) { return (int)syscall(SYS_unshare
 
 /* Moves the calling thread into a network namespace: setns(2). */
 static inline int thread_enter_network(int descriptor) { return (int)syscall(SYS_setns, descriptor, CLONE_NEWNET); }
+
+/* Takes all capabilities from the calling thread, for good: capset(2). */
+static inline int thread_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return (int)syscall(SYS_capset, &header, none);
+}
 
 /* A file in memory, closed on exec: memfd_create(2). */
 static inline int memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }

@@ -38,6 +38,14 @@ public final class NetworkNamespace: Sendable {
         }
     }
 
+    /// The same without any privilege, as an ordinary user's process would be there.
+    public func runWithoutPrivilege<Output: Sendable>(_ body: @Sendable () throws -> Output) throws -> Output {
+        try run {
+            try check("capset", thread_drop_capabilities())
+            return try body()
+        }
+    }
+
     /// The kernel's number for the namespace; two objects with the same number are the same namespace.
     public func inode() throws -> UInt64 { try Self.inode(of: path) }
 

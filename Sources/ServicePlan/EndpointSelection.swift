@@ -4,6 +4,7 @@ internal import ServiceModel
 /// Which endpoints of a service take new connections in one family (semantics 10-14, 16).
 struct EndpointSelection {
     private let service: Service
+    private let family: IPFamily
     /// Nil where endpoints do not say for whom they are meant.
     private let topology: Topology?
     /// Where the node's name is not known, every endpoint may be on it.
@@ -16,6 +17,7 @@ struct EndpointSelection {
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
         self.service = service
+        self.family = family
         let topology = Topology(node: node, service: service)
         self.topology = topology.isNeeded ? topology : nil
         knowsNode = node.nodeName != nil
@@ -83,6 +85,19 @@ struct EndpointSelection {
                 address: endpoint.address, port: number, weight: endpoint.weight,
                 mayBeLocal: isLocal || !knowsNode || endpoint.nodeName == nil)
         }
+    }
+
+    /// Every endpoint of one port that answers (semantics 41): those that say so, terminating or not and of any weight,
+    /// and those that new connections may go to, whatever they say.
+    func serving(_ port: ServicePort) -> [ServingEndpoint] {
+        var serving: Set<ServingEndpoint> = []
+        for endpoint in service.endpoints where endpoint.address.family == family {
+            guard endpoint.conditions.contains(.isServing) || Self.isReady(endpoint.conditions, of: service),
+                let number = endpoint.targetPort(for: port)
+            else { continue }
+            serving.insert(ServingEndpoint(address: endpoint.address, port: number))
+        }
+        return serving.sorted()
     }
 
     private func serves(_ index: Int, _ port: ServicePort) -> Bool {

@@ -35,10 +35,14 @@ public struct Frontend: Hashable, Sendable {
     public var scheduler: Scheduler = .random
     /// The pools that the targets belong to, if clients are remembered or endpoints take turns.
     public var pools: PoolReferences?
+    /// Where flows that exist may go on to: every endpoint that still answers, whatever policy, topology or weight say
+    /// of new ones (semantics 41). In order, each once. Filled for UDP only, since flows of the others are left alone.
+    public var servingEndpoints: [ServingEndpoint]
 
     public init(
         address: FrontendAddress, transport: TransportProtocol, port: UInt16, portName: String,
-        treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil
+        treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil,
+        servingEndpoints: [ServingEndpoint] = []
     ) {
         self.address = address
         self.transport = transport
@@ -47,6 +51,24 @@ public struct Frontend: Hashable, Sendable {
         self.treatment = treatment
         self.nodeTreatment = nodeTreatment
         self.allowedSources = allowedSources
+        self.servingEndpoints = servingEndpoints
+    }
+}
+
+/// An endpoint that answers, as a place that packets come from.
+public struct ServingEndpoint: Hashable, Sendable {
+    public var address: IPAddress
+    public var port: UInt16
+
+    public init(address: IPAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}
+
+extension ServingEndpoint: Comparable {
+    public static func < (left: ServingEndpoint, right: ServingEndpoint) -> Bool {
+        left.address != right.address ? left.address < right.address : left.port < right.port
     }
 }
 

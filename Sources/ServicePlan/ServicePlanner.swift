@@ -21,7 +21,8 @@ public struct ServicePlanner: Sendable {
                 let pools = PortPools(
                     port, of: service, addresses.family, targets, first: planned.pools.count)
                 if let pools { planned.pools += pools.all }
-                plan(port, of: service, addresses, targets, pools, into: &planned.frontends)
+                let serving = port.transport == .udp ? endpoints.serving(port) : []
+                plan(port, of: service, addresses, targets, serving, pools, into: &planned.frontends)
             }
         }
         return planned
@@ -29,7 +30,7 @@ public struct ServicePlanner: Sendable {
 
     private func plan(
         _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
-        _ pools: PortPools?, into frontends: inout [Frontend]
+        _ serving: [ServingEndpoint], _ pools: PortPools?, into frontends: inout [Frontend]
     ) {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
@@ -41,7 +42,8 @@ public struct ServicePlanner: Sendable {
             if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
             var frontend = Frontend(
                 address: address, transport: port.transport, port: number, portName: port.name,
-                treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources)
+                treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources,
+                servingEndpoints: serving)
             frontend.scheduler = service.scheduler
             frontend.pools = pools?.references(policy(of: address, service), hasNodeTreatment: nodeTreatment != nil)
             frontends.append(frontend)

@@ -241,6 +241,46 @@ import Testing
         #expect(Self.plan(all).frontends.allSatisfy { $0.treatment == .reject })
     }
 
+    /// Semantics 41: what existing UDP flows may go on to, whatever policy, topology, weight and termination say of new
+    /// ones; and nothing for TCP, whose flows are left alone.
+    @Test func servingEndpointsIgnorePolicyTopologyAndTermination() {
+        let service = Self.service { service in
+            service.clusterIPs.append(Self.ip("fd00:96::10"))
+            service.externalIPs = [Self.ip("203.0.113.1")]
+            service.externalTrafficPolicy = .local
+            service.internalTrafficPolicy = .local
+            service.ports.append(ServicePort(name: "dns", transport: .udp, port: 53, target: .number(5353)))
+            service.endpoints = [
+                Self.endpoint("10.244.9.9", node: "there"), Self.endpoint("10.244.1.1", node: "here"),
+                Self.endpoint("10.244.1.2", node: "here", [.isServing, .isTerminating]),
+                Self.endpoint("10.244.1.3", [.isServing]), Self.endpoint("10.244.1.4", []),
+                Self.endpoint("10.244.1.5", [.isTerminating]), Self.endpoint("10.244.1.6", [.isReady]),
+                Self.endpoint("10.244.9.9", node: "there"), Self.endpoint("fd00:244::1"),
+            ]
+            service.endpoints[0].zoneHints = ["b"]
+            service.endpoints[1].zoneHints = ["a"]
+            service.endpoints[1].weight = 0
+        }
+        for frontend in Self.plan(service, NodeFacts(nodeName: "here", zone: "a")).frontends {
+            let ipv4 = ["10.244.1.1", "10.244.1.2", "10.244.1.3", "10.244.1.6", "10.244.9.9"]
+            let expected = frontend.address.family == .ipv4 ? ipv4 : ["fd00:244::1"]
+            let serving = frontend.servingEndpoints
+            #expect(serving.map(\.address.description) == (frontend.transport == .udp ? expected : []))
+            #expect(serving.allSatisfy { $0.port == 5353 })
+        }
+    }
+
+    /// Semantics 10 and 41: what is published whatever its state serves whatever its state.
+    @Test func publishedEndpointsServe() {
+        let service = Self.service { service in
+            service.publishNotReadyAddresses = true
+            service.ports = [ServicePort(name: "dns", transport: .udp, port: 53, target: .number(53))]
+            service.endpoints = [Self.endpoint("10.0.0.1", [.isTerminating]), Self.endpoint("10.0.0.2", [])]
+        }
+        let serving = Self.plan(service).frontends.first?.servingEndpoints
+        #expect(serving?.map(\.address.description) == ["10.0.0.1", "10.0.0.2"])
+    }
+
     /// Where the only ready endpoints are drained, the terminating ones stand in for all of them, not for this node alone.
     @Test func drainedEndpointsDoNotHoldBackTheFallback() {
         let service = Self.service { service in

@@ -27,12 +27,18 @@ public struct Frontend: Hashable, Sendable {
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?
-    /// Who may connect; nil is everybody, an empty list nobody. No block lies within another.
+    /// Who may connect; nil is everybody, an empty list nobody. Blocks are of the address's family and in order, and
+    /// none lies within another.
     public var allowedSources: [CIDR]?
+    /// Who may not connect, even if allowed; empty where nobody is denied. Blocks as in ``allowedSources``.
+    public var deniedSources: [CIDR]
+    /// How many connections the service takes; nil without a limit.
+    public var limits: ConnectionLimits?
 
     public init(
         address: FrontendAddress, transport: TransportProtocol, port: UInt16, portName: String,
-        treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil
+        treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil,
+        deniedSources: [CIDR] = [], limits: ConnectionLimits? = nil
     ) {
         self.address = address
         self.transport = transport
@@ -41,6 +47,34 @@ public struct Frontend: Hashable, Sendable {
         self.treatment = treatment
         self.nodeTreatment = nodeTreatment
         self.allowedSources = allowedSources
+        self.deniedSources = deniedSources
+        self.limits = limits
+    }
+}
+
+/// The limits of a service, which each of its frontends carries. At least one of them is there.
+public struct ConnectionLimits: Hashable, Sendable {
+    /// How many connections the service may have at a time, 1…16777215.
+    public var maxConnections: UInt32?
+    /// How many connections one client address may have to the service at a time, 1…16777215.
+    public var maxConnectionsPerSource: UInt32?
+    /// How fast one client address may open connections to the service.
+    public var newConnections: RateLimit?
+
+    public init(
+        maxConnections: UInt32? = nil, maxConnectionsPerSource: UInt32? = nil, newConnections: RateLimit? = nil
+    ) {
+        self.maxConnections = maxConnections
+        self.maxConnectionsPerSource = maxConnectionsPerSource
+        self.newConnections = newConnections
+    }
+
+    /// The limits of a service; nil if it has none.
+    init?(_ service: Service) {
+        self.init(
+            maxConnections: service.maxConnections, maxConnectionsPerSource: service.maxConnectionsPerSource,
+            newConnections: service.newConnectionsPerSecond)
+        if self == ConnectionLimits() { return nil }
     }
 }
 

@@ -16,29 +16,31 @@ public struct ServicePlanner: Sendable {
             let addresses = FamilyAddresses(service, family)
             guard !addresses.isEmpty else { continue }
             let endpoints = EndpointSelection(service, family, node)
+            let access = Access(sources: SourceRanges(service, family), limits: ConnectionLimits(service))
             for port in service.ports {
-                plan(port, of: service, addresses, endpoints.targets(for: port), into: &frontends)
+                plan(port, of: service, addresses, access, endpoints.targets(for: port), into: &frontends)
             }
         }
         return PlannedService(name: service.name, frontends: frontends)
     }
 
     private func plan(
-        _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
-        into frontends: inout [Frontend]
+        _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ access: Access,
+        _ targets: PortTargets, into frontends: inout [Frontend]
     ) {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
         var taken: Set<IPAddress> = []
         func add(
-            _ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?,
-            _ allowedSources: [CIDR]? = nil
+            _ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?
         ) {
             if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
             frontends.append(
                 Frontend(
                     address: address, transport: port.transport, port: number, portName: port.name,
-                    treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources))
+                    treatment: treatment, nodeTreatment: nodeTreatment,
+                    allowedSources: access.sources.allowed(to: address), deniedSources: access.sources.denied,
+                    limits: access.limits))
         }
 
         if let clusterIP = addresses.clusterIP {
@@ -47,9 +49,7 @@ public struct ServicePlanner: Sendable {
         }
         let (outside, inside) = external(service.externalTrafficPolicy, targets)
         // An address that stands in both lists is the load balancer's, so that its source ranges cannot be bypassed.
-        for address in addresses.loadBalancerIPs {
-            add(.loadBalancerIP(address), port.port, outside, inside, SourceRanges.allowed(service, to: address))
-        }
+        for address in addresses.loadBalancerIPs { add(.loadBalancerIP(address), port.port, outside, inside) }
         for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
         if addresses.hasNodePorts, let nodePort = port.nodePort {
             add(.nodePort(addresses.family), nodePort, outside, inside)
@@ -71,6 +71,12 @@ public struct ServicePlanner: Sendable {
             (targets.treatment(.local, .never), targets.cluster.isEmpty ? nil : .balance(targets.cluster, .never))
         }
     }
+}
+
+/// Who may use a service in one family, and how much: the same for all of its ports.
+private struct Access {
+    let sources: SourceRanges
+    let limits: ConnectionLimits?
 }
 
 /// The addresses of a service in one family (semantics 2: each family is a world of its own).

@@ -13,6 +13,17 @@ public struct Service: Hashable, Sendable {
     public var loadBalancerIPs: [IPAddress] = []
     /// Who may use the load-balancer addresses; empty means everybody.
     public var loadBalancerSourceRanges: [CIDR] = []
+    /// Who may use any address of the service; empty means everybody. A list that names only one family closes the
+    /// other.
+    public var allowedSources: [CIDR] = []
+    /// Who may not use any address of the service, whatever else allows it.
+    public var deniedSources: [CIDR] = []
+    /// How many connections the service may have at a time, 1…16777215; nil without a limit.
+    public var maxConnections: UInt32?
+    /// How many connections one client address may have to the service at a time, 1…16777215; nil without a limit.
+    public var maxConnectionsPerSource: UInt32?
+    /// How fast one client address may open connections to the service; nil without a limit.
+    public var newConnectionsPerSecond: RateLimit?
     public var ports: [ServicePort] = []
     /// How long a client keeps its endpoint, in seconds; nil without affinity.
     public var clientIPAffinitySeconds: UInt32?
@@ -31,6 +42,19 @@ public struct Service: Hashable, Sendable {
     public var endpoints: [Endpoint] = []
 
     public init(name: ServiceName) { self.name = name }
+}
+
+/// How often something may happen: a bucket of ``burst`` tokens that fills with ``perSecond`` of them each second.
+public struct RateLimit: Hashable, Sendable {
+    /// 1…1000000.
+    public var perSecond: UInt32
+    /// How many may come at once after a pause, 1…1000000.
+    public var burst: UInt32
+
+    public init(perSecond: UInt32, burst: UInt32) {
+        self.perSecond = perSecond
+        self.burst = burst
+    }
 }
 
 /// One port of a service.

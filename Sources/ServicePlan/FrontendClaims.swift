@@ -43,6 +43,7 @@ public struct FrontendClaims: Sendable {
             let pool = service.pools[index]
             service.pools[index].number = numbers.claim("\(name) \(pool.label)", preferred: pool.number)
         }
+        if let number = service.limitNumber { service.limitNumber = numbers.claim("\(name)", preferred: number) }
         service.frontends.removeAll { frontend in
             let key = Key(frontend)
             guard let owner = owners.updateValue(name, forKey: key), owner != name else { return false }

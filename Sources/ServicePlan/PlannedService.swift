@@ -9,6 +9,9 @@ public struct PlannedService: Hashable, Sendable {
     public var frontends: [Frontend]
     /// The endpoints whose clients are remembered or that take turns, by number. Frontends share them.
     public var pools: [Pool] = []
+    /// Names the service in the kernel where it has limits, among all pools and other such services. It follows from the
+    /// limits too: what has been counted under other ones does not count.
+    public var limitNumber: UInt32?
 
     public init(name: ServiceName, frontends: [Frontend]) {
         self.name = name
@@ -29,7 +32,8 @@ public struct Frontend: Hashable, Sendable {
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?
-    /// Who may connect; nil is everybody, an empty list nobody. No block lies within another.
+    /// Who may connect; nil is everybody, an empty list nobody. Blocks are of the address's family and in order, and
+    /// none lies within another.
     public var allowedSources: [CIDR]?
     /// How one of the targets is chosen.
     public var scheduler: Scheduler = .random
@@ -38,11 +42,15 @@ public struct Frontend: Hashable, Sendable {
     /// Where flows that exist may go on to: every endpoint that still answers, whatever policy, topology or weight say
     /// of new ones (semantics 41). In order, each once. Filled for UDP only, since flows of the others are left alone.
     public var servingEndpoints: [ServingEndpoint]
+    /// Who may not connect, even if allowed; empty where nobody is denied. Blocks as in ``allowedSources``.
+    public var deniedSources: [CIDR]
+    /// How many connections the service takes; nil without a limit.
+    public var limits: ConnectionLimits?
 
     public init(
         address: FrontendAddress, transport: TransportProtocol, port: UInt16, portName: String,
         treatment: Treatment, nodeTreatment: Treatment? = nil, allowedSources: [CIDR]? = nil,
-        servingEndpoints: [ServingEndpoint] = []
+        servingEndpoints: [ServingEndpoint] = [], deniedSources: [CIDR] = [], limits: ConnectionLimits? = nil
     ) {
         self.address = address
         self.transport = transport
@@ -52,23 +60,8 @@ public struct Frontend: Hashable, Sendable {
         self.nodeTreatment = nodeTreatment
         self.allowedSources = allowedSources
         self.servingEndpoints = servingEndpoints
-    }
-}
-
-/// An endpoint that answers, as a place that packets come from.
-public struct ServingEndpoint: Hashable, Sendable {
-    public var address: IPAddress
-    public var port: UInt16
-
-    public init(address: IPAddress, port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-}
-
-extension ServingEndpoint: Comparable {
-    public static func < (left: ServingEndpoint, right: ServingEndpoint) -> Bool {
-        left.address != right.address ? left.address < right.address : left.port < right.port
+        self.deniedSources = deniedSources
+        self.limits = limits
     }
 }
 

@@ -12,38 +12,39 @@ public struct ServicePlanner: Sendable {
     /// The plan of one service.
     public func plan(_ service: Service) -> PlannedService {
         var planned = PlannedService(name: service.name, frontends: [])
+        planned.limitNumber = ConnectionLimits(service)?.number(of: service.name)
         for family in IPFamily.allCases {
             let addresses = FamilyAddresses(service, family)
             guard !addresses.isEmpty else { continue }
             let endpoints = EndpointSelection(service, family, node)
+            let access = Access(sources: SourceRanges(service, family), limits: ConnectionLimits(service))
             for port in service.ports {
                 let targets = endpoints.targets(for: port)
-                let pools = PortPools(
-                    port, of: service, addresses.family, targets, first: planned.pools.count)
+                let pools = PortPools(port, of: service, family, targets, first: planned.pools.count)
                 if let pools { planned.pools += pools.all }
                 let serving = port.transport == .udp ? endpoints.serving(port) : []
-                plan(port, of: service, addresses, targets, serving, pools, into: &planned.frontends)
+                plan(port, of: service, addresses, access, targets, serving, pools, into: &planned.frontends)
             }
         }
         return planned
     }
 
     private func plan(
-        _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ targets: PortTargets,
-        _ serving: [ServingEndpoint], _ pools: PortPools?, into frontends: inout [Frontend]
+        _ port: ServicePort, of service: Service, _ addresses: FamilyAddresses, _ access: Access,
+        _ targets: PortTargets, _ serving: [ServingEndpoint], _ pools: PortPools?, into frontends: inout [Frontend]
     ) {
         // A single address cannot be there twice, and that is what most services have.
         let mayRepeat = !addresses.externalIPs.isEmpty || !addresses.loadBalancerIPs.isEmpty
         var taken: Set<IPAddress> = []
         func add(
-            _ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?,
-            _ allowedSources: [CIDR]? = nil
+            _ address: FrontendAddress, _ number: UInt16, _ treatment: Treatment, _ nodeTreatment: Treatment?
         ) {
             if mayRepeat, let ip = address.ip, !taken.insert(ip).inserted { return }
             var frontend = Frontend(
                 address: address, transport: port.transport, port: number, portName: port.name,
-                treatment: treatment, nodeTreatment: nodeTreatment, allowedSources: allowedSources,
-                servingEndpoints: serving)
+                treatment: treatment, nodeTreatment: nodeTreatment,
+                allowedSources: access.sources.allowed(to: address), servingEndpoints: serving,
+                deniedSources: access.sources.denied, limits: access.limits)
             frontend.scheduler = service.scheduler
             frontend.pools = pools?.references(policy(of: address, service), hasNodeTreatment: nodeTreatment != nil)
             frontends.append(frontend)
@@ -55,9 +56,7 @@ public struct ServicePlanner: Sendable {
         }
         let (outside, inside) = external(service.externalTrafficPolicy, targets)
         // An address that stands in both lists is the load balancer's, so that its source ranges cannot be bypassed.
-        for address in addresses.loadBalancerIPs {
-            add(.loadBalancerIP(address), port.port, outside, inside, SourceRanges.allowed(service, to: address))
-        }
+        for address in addresses.loadBalancerIPs { add(.loadBalancerIP(address), port.port, outside, inside) }
         for address in addresses.externalIPs { add(.externalIP(address), port.port, outside, inside) }
         if addresses.hasNodePorts, let nodePort = port.nodePort {
             add(.nodePort(addresses.family), nodePort, outside, inside)
@@ -83,6 +82,12 @@ public struct ServicePlanner: Sendable {
             (targets.treatment(.local, .never), targets.cluster.isEmpty ? nil : .balance(targets.cluster, .never))
         }
     }
+}
+
+/// Who may use a service in one family, and how much: the same for all of its ports.
+private struct Access {
+    let sources: SourceRanges
+    let limits: ConnectionLimits?
 }
 
 /// The addresses of a service in one family (semantics 2: each family is a world of its own).

@@ -1,22 +1,58 @@
 internal import NetAddress
 internal import ServiceModel
 
-/// Who may use the load-balancer addresses of a service in one family (semantics 4, 9 and 35).
-enum SourceRanges {
-    /// The blocks that may, none within another; nil is everybody.
+/// Who may use the addresses of a service in one family.
+struct SourceRanges {
+    /// Who may not, whatever else allows it; no block within another.
+    let denied: [CIDR]
+    /// Who may use any address: a native definition's `allow`; nil is everybody.
+    private let allowed: [CIDR]?
+    /// Who may use load-balancer addresses, beside that (semantics 4 and 9); nil is everybody.
+    private let balancerSources: [CIDR]?
+
+    init(_ service: Service, _ family: IPFamily) {
+        denied = Self.distinct(service.deniedSources.filter { $0.family == family })
+        allowed = Self.restriction(service.allowedSources, family)
+        balancerSources = Self.restriction(service.loadBalancerSourceRanges, family)
+    }
+
+    /// The blocks that may use an address, none within another; nil is everybody.
     ///
-    /// A list that names only the other family closes this one. A block of all addresses opens it. The address itself
-    /// is always among its sources: only the node's own processes can send from it, where it is bound to the node.
-    static func allowed(_ service: Service, to address: IPAddress) -> [CIDR]? {
-        guard !service.loadBalancerSourceRanges.isEmpty else { return nil }
-        let blocks = service.loadBalancerSourceRanges.filter { $0.family == address.family }
-        guard !blocks.isEmpty else { return [] }
-        guard !blocks.contains(where: { $0.prefixLength == 0 }) else { return nil }
-        // In order of address and length, a block comes after the one that holds it.
+    /// Where source ranges restrict a load-balancer address, the address itself is always among its sources: only the
+    /// node's own processes can send from it, where it is bound to the node (semantics 35). A family that either list
+    /// closes is closed to them too.
+    func allowed(to address: FrontendAddress) -> [CIDR]? {
+        guard case .loadBalancerIP(let ip) = address, let balancerSources else { return allowed }
+        guard !balancerSources.isEmpty, allowed?.isEmpty != true else { return [] }
+        let common = allowed.map { Self.intersection($0, balancerSources) } ?? balancerSources
+        return Self.distinct(common + [CIDR(ip)])
+    }
+
+    /// What a list says about a family: a list that names only the other one closes this one, and a block of all
+    /// addresses opens it. An empty list says nothing.
+    private static func restriction(_ list: [CIDR], _ family: IPFamily) -> [CIDR]? {
+        guard !list.isEmpty else { return nil }
+        let blocks = list.filter { $0.family == family }
+        return blocks.contains { $0.prefixLength == 0 } ? nil : distinct(blocks)
+    }
+
+    /// In order of address and length, a block comes after the one that holds it.
+    private static func distinct(_ blocks: [CIDR]) -> [CIDR] {
         var distinct: [CIDR] = []
-        for block in (blocks + [CIDR(address)]).sorted() where distinct.last?.contains(block.address) != true {
-            distinct.append(block)
-        }
+        for block in blocks.sorted() where distinct.last?.contains(block.address) != true { distinct.append(block) }
         return distinct
+    }
+
+    /// What lies in both lists, whose blocks are in order and apart. Of two blocks that meet, one holds the other.
+    private static func intersection(_ left: [CIDR], _ right: [CIDR]) -> [CIDR] {
+        var common: [CIDR] = []
+        var (leftIndex, rightIndex) = (left.startIndex, right.startIndex)
+        while leftIndex < left.endIndex, rightIndex < right.endIndex {
+            let (first, second) = (left[leftIndex], right[rightIndex])
+            let (outer, inner) = first.prefixLength <= second.prefixLength ? (first, second) : (second, first)
+            if outer.contains(inner.address) { common.append(inner) }
+            if first.lastAddress < second.lastAddress { leftIndex += 1 } else { rightIndex += 1 }
+        }
+        return common
     }
 }

@@ -28,6 +28,60 @@ import Testing
             #""loadBalancerSourceRanges": ["10.0.0.0"]"#,
             #".loadBalancerSourceRanges[0]: "10.0.0.0" is not an address block such as 198.51.100.0/24"#
         ),
+        (#""allow": "10.0.0.0/8""#, #".allow: expected a list, found "10.0.0.0/8""#),
+        (
+            #""allow": ["10.0.0.0/33"]"#,
+            #".allow[0]: "10.0.0.0/33" is not an address block such as 198.51.100.0/24"#
+        ),
+        (
+            #""deny": ["fd00::/8", "10.0.0.1"]"#,
+            #".deny[1]: "10.0.0.1" is not an address block such as 198.51.100.0/24"#
+        ),
+        (#""deny": [7]"#, ".deny[0]: expected a string, found the number 7"),
+        (#""alow": []"#, #".alow: unknown field "alow"; did you mean "allow"?"#),
+        (#""maxConnections": 0"#, ".maxConnections: the number 0 is not a whole number from 1 to 16777215"),
+        (
+            #""maxConnections": 16777216"#,
+            ".maxConnections: the number 16777216 is not a whole number from 1 to 16777215"
+        ),
+        (#""maxConnections": "9""#, #".maxConnections: expected a number from 1 to 16777215, found "9""#),
+        (#""maxConnections": {}"#, #".maxConnections: a limit of connections needs "perService" or "perSource""#),
+        (
+            #""maxConnections": {"perSource": null}"#,
+            #".maxConnections: a limit of connections needs "perService" or "perSource""#
+        ),
+        (
+            #""maxConnections": {"perSource": 1.5}"#,
+            ".maxConnections.perSource: the number 1.5 is not a whole number from 1 to 16777215"
+        ),
+        (
+            #""maxConnections": {"perSorce": 1}"#,
+            #".maxConnections.perSorce: unknown field "perSorce"; did you mean "perSource"?"#
+        ),
+        (
+            #""newConnectionsPerSecond": 0"#,
+            ".newConnectionsPerSecond: the number 0 is not a whole number from 1 to 1000000"
+        ),
+        (
+            #""newConnectionsPerSecond": [5]"#,
+            ".newConnectionsPerSecond: expected a number from 1 to 1000000, found a list"
+        ),
+        (
+            #""newConnectionsPerSecond": {"burst": 5}"#,
+            #".newConnectionsPerSecond: a rate of new connections needs "perSource""#
+        ),
+        (
+            #""newConnectionsPerSecond": {"perSource": 1000001}"#,
+            ".newConnectionsPerSecond.perSource: the number 1000001 is not a whole number from 1 to 1000000"
+        ),
+        (
+            #""newConnectionsPerSecond": {"perSource": 5, "burst": -1}"#,
+            ".newConnectionsPerSecond.burst: the number -1 is not a whole number from 1 to 1000000"
+        ),
+        (
+            #""newConnectionsPerSecond": {"perSource": 5, "brust": 1}"#,
+            #".newConnectionsPerSecond.brust: unknown field "brust"; did you mean "burst"?"#
+        ),
         (
             #""internalTrafficPolicy": "local""#,
             #".internalTrafficPolicy: expected "Cluster" or "Local", found "local"; did you mean "Local"?"#
@@ -117,6 +171,22 @@ import Testing
         #expect(found.count == 1)
         let line = try #require(found.first)
         #expect(line.hasSuffix(": error: services[0]" + complaint), "\(line)")
+    }
+
+    /// All at once: one mistake hides no other, and no warning.
+    @Test func everythingAboutLimitsAtOnce() {
+        let members =
+            #", "maxConnections": {"perService": 0, "perSource": "a"}, "newConnectionsPerSecond": {"burst": true}, "#
+            + #""deny": ["0.0.0.0/0", "x"]"#
+        #expect(
+            complaints(document(service(with: members))).map { String($0.drop { $0 != " " }.dropFirst()) } == [
+                "error: services[0].maxConnections.perService: the number 0 is not a whole number from 1 to 16777215",
+                #"error: services[0].maxConnections.perSource: expected a number from 1 to 16777215, found "a""#,
+                "error: services[0].newConnectionsPerSecond.burst: expected a number from 1 to 1000000, found true",
+                "warning: services[0].deny[0]: 0.0.0.0/0 denies every IPv4 client: "
+                    + "nobody can use the service by IPv4",
+                #"error: services[0].deny[1]: "x" is not an address block such as 198.51.100.0/24"#,
+            ])
     }
 
     @Test(arguments: [

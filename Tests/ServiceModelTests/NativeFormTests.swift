@@ -12,6 +12,10 @@ import Testing
               "externalIPs": ["203.0.113.7"],
               "loadBalancerIPs": ["203.0.113.8"],
               "loadBalancerSourceRanges": [" 198.51.100.0/24 "],
+              "allow": ["10.0.0.0/8", " fd00::/8 "],
+              "deny": ["10.9.0.1/16"],
+              "maxConnections": {"perService": 1000, "perSource": 20},
+              "newConnectionsPerSecond": {"perSource": 50, "burst": 100},
               "ports": [
                 {"name": "http", "protocol": "TCP", "port": 80, "targetPort": "web", "nodePort": 30080},
                 {"name": "dns", "protocol": "UDP", "port": 53}
@@ -36,6 +40,11 @@ import Testing
         expected.externalIPs = [try address("203.0.113.7")]
         expected.loadBalancerIPs = [try address("203.0.113.8")]
         expected.loadBalancerSourceRanges = [try #require(CIDR("198.51.100.0/24"))]
+        expected.allowedSources = [try #require(CIDR("10.0.0.0/8")), try #require(CIDR("fd00::/8"))]
+        expected.deniedSources = [try #require(CIDR("10.9.0.0/16"))]
+        expected.maxConnections = 1000
+        expected.maxConnectionsPerSource = 20
+        expected.newConnectionsPerSecond = RateLimit(perSecond: 50, burst: 100)
         expected.ports = [
             ServicePort(name: "http", port: 80, target: .name("web"), nodePort: 30080),
             ServicePort(name: "dns", transport: .udp, port: 53),
@@ -78,6 +87,46 @@ import Testing
     func readsAffinity(text: String, seconds: UInt32?) throws {
         let definitions = try decode(document(service(with: #", "sessionAffinity": \#(text)"#)))
         #expect(definitions.services.first?.clientIPAffinitySeconds == seconds)
+    }
+
+    @Test(
+        arguments: [
+            ("16777215", 16_777_215, nil), (#"{"perService": 1}"#, 1, nil),
+            (#"{"perSource": 16777215}"#, nil, 16_777_215),
+            (#"{"perSource": 2, "perService": 3}"#, 3, 2), (#"{"perSource": null, "perService": 3}"#, 3, nil),
+            ("null", nil, nil),
+        ] as [(String, UInt32?, UInt32?)])
+    func readsMaxConnections(text: String, perService: UInt32?, perSource: UInt32?) throws {
+        let definitions = try decode(document(service(with: #", "maxConnections": \#(text)"#)))
+        #expect(definitions.services.first?.maxConnections == perService)
+        #expect(definitions.services.first?.maxConnectionsPerSource == perSource)
+    }
+
+    @Test(
+        arguments: [
+            ("1", RateLimit(perSecond: 1, burst: 5)), ("1000000", RateLimit(perSecond: 1_000_000, burst: 1_000_000)),
+            (#"{"perSource": 7}"#, RateLimit(perSecond: 7, burst: 7)),
+            (#"{"burst": 1, "perSource": 7}"#, RateLimit(perSecond: 7, burst: 1)),
+            (#"{"perSource": 2, "burst": null}"#, RateLimit(perSecond: 2, burst: 5)), ("null", nil),
+        ] as [(String, RateLimit?)])
+    func readsNewConnectionsPerSecond(text: String, limit: RateLimit?) throws {
+        let definitions = try decode(document(service(with: #", "newConnectionsPerSecond": \#(text)"#)))
+        #expect(definitions.services.first?.newConnectionsPerSecond == limit)
+    }
+
+    /// An empty list restricts nobody, as in Kubernetes; denying a whole family is legal, but worth a word.
+    @Test func readsSources() throws {
+        let open = try decode(document(service(with: #", "allow": [], "deny": []"#)))
+        #expect(open.services.first?.allowedSources == [])
+        #expect(open.services.first?.deniedSources == [])
+        #expect(open.warnings.isEmpty)
+        let closed = try decode(document(service(with: #", "allow": ["0.0.0.0/0"], "deny": ["10.0.0.0/8", "::/0"]"#)))
+        #expect(closed.services.first?.deniedSources.count == 2)
+        #expect(
+            closed.warnings.map(\.description) == [
+                "a:1:138: warning: services[0].deny[1]: ::/0 denies every IPv6 client: "
+                    + "nobody can use the service by IPv6"
+            ])
     }
 
     @Test func needsNoClusterIPWithANodePort() throws {

@@ -9,6 +9,7 @@ enum NativeServiceField: String, CaseIterable {
     case name, clusterIPs, externalIPs, loadBalancerIPs, loadBalancerSourceRanges, ports, sessionAffinity
     case internalTrafficPolicy, externalTrafficPolicy, healthCheckNodePort, publishNotReadyAddresses
     case trafficDistribution, scheduler, endpoints
+    case allow, deny, maxConnections, newConnectionsPerSecond
     static let table = FieldTable<NativeServiceField>()
 }
 
@@ -45,6 +46,16 @@ enum AffinityField: String, CaseIterable {
 enum ClientIPField: String, CaseIterable {
     case timeoutSeconds
     static let table = FieldTable<ClientIPField>()
+}
+
+enum MaxConnectionsField: String, CaseIterable {
+    case perService, perSource
+    static let table = FieldTable<MaxConnectionsField>()
+}
+
+enum ConnectionRateField: String, CaseIterable {
+    case perSource, burst
+    static let table = FieldTable<ConnectionRateField>()
 }
 
 /// The values of `trafficDistribution`.

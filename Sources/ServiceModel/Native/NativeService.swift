@@ -41,6 +41,7 @@ struct NativeServiceNodes {
     var name, clusterIPs, externalIPs, loadBalancerIPs, loadBalancerSourceRanges, ports, sessionAffinity: NodeID?
     var internalTrafficPolicy, externalTrafficPolicy, healthCheckNodePort, publishNotReadyAddresses: NodeID?
     var trafficDistribution, scheduler, endpoints: NodeID?
+    var allow, deny, maxConnections, newConnectionsPerSecond: NodeID?
 }
 
 extension ValueReader {
@@ -63,6 +64,10 @@ extension ValueReader {
             case .trafficDistribution: nodes.trafficDistribution = value
             case .scheduler: nodes.scheduler = value
             case .endpoints: nodes.endpoints = value
+            case .allow: nodes.allow = value
+            case .deny: nodes.deny = value
+            case .maxConnections: nodes.maxConnections = value
+            case .newConnectionsPerSecond: nodes.newConnectionsPerSecond = value
             }
         }
         return nodes
@@ -80,6 +85,7 @@ extension ValueReader {
         let ports = nodes.ports.map { nativePorts($0) } ?? []
         service.ports = ports.map(\.port)
         readPolicies(nodes, into: &service)
+        readLimits(nodes, into: &service)
         let isComplete = findings.errorCount == errors
         if isComplete { checkIsReachable(service, node) }
         // Endpoints refer to the ports: with wrong ports they would all seem wrong.

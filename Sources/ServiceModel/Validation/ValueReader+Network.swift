@@ -85,14 +85,15 @@ extension ValueReader {
         return addresses
     }
 
-    /// A list of address blocks; white space around them is ignored (semantics 4).
-    func sourceRanges(_ list: NodeID) -> [CIDR] {
+    /// A list of address blocks; white space around them is ignored (semantics 4). Each is shown to `inspect`.
+    func sourceRanges(_ list: NodeID, inspect: (NodeID, CIDR) -> Void = { _, _ in }) -> [CIDR] {
         guard isList(list) else { return [] }
         var ranges: [CIDR] = []
         for element in tree.elements(of: list) {
             guard let text = string(element) else { continue }
             let trimmed = text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed()
             if let range = CIDR(String(trimmed)) {
+                inspect(element, range)
                 ranges.append(range)
             } else {
                 fail(element, "\(text.quoted) is not an address block such as 198.51.100.0/24")

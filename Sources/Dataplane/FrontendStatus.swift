@@ -29,10 +29,12 @@ public struct FrontendStatus: Hashable, Sendable {
     public var endpoints: [SocketEndpoint]
     /// New connections since the frontend was made.
     public var connections: UInt64
+    /// Connections that were refused or dropped: for want of endpoints, by lists of sources, or by limits.
+    public var drops: UInt64
 
     public init(
         service: String, kind: Kind, family: IPFamily, address: IPAddress?, transport: TransportProtocol, port: UInt16,
-        state: State, endpoints: [SocketEndpoint], connections: UInt64
+        state: State, endpoints: [SocketEndpoint], connections: UInt64, drops: UInt64
     ) {
         self.service = service
         self.kind = kind
@@ -43,6 +45,7 @@ public struct FrontendStatus: Hashable, Sendable {
         self.state = state
         self.endpoints = endpoints
         self.connections = connections
+        self.drops = drops
     }
 }
 

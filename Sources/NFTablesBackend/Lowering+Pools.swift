@@ -26,7 +26,7 @@ extension ServiceLowering {
 
     /// Semantics 36 to 38.
     private func remember(_ pool: Pool, _ seconds: UInt32, _ collector: inout some ElementCollector) {
-        collector.need(shared.learning(pool.family))
+        collector.need(shared.chains(for: .affinity, pool.family))
         for target in pool.eligible {
             collector.append(key(pool, target), .member, to: SetID(pool.family, .affinityEndpoints))
         }

@@ -11,7 +11,7 @@ extension NFTablesBackend {
         var fragment = Fragment<ObjectKey, ObjectValue>()
         for family in IPFamily.allCases {
             fragment.objects.append((.table(family), .table(Layout.table(family))))
-            for name in ChainName.allCases where !name.isForLearning {
+            for name in ChainName.allCases where name.purpose == nil {
                 fragment.objects.append((.chain(family, name.rawValue), .chain(name.chain(family))))
                 if !name.holdsSharedRules {
                     fragment.objects.append((.rules(family, name.rawValue), .rules(layout.rules(name, family))))
@@ -96,7 +96,8 @@ struct ServiceLowering {
             member(frontend, dispatchRole(frontend), comment, &collector)
         }
         number(frontend, comment, &collector)
-        if let allowed = frontend.allowedSources { restrict(frontend, to: allowed, &collector) }
+        guardSources(frontend, comment, &collector)
+        tellServing(frontend, &collector)
         if case .clusterIP(let address) = frontend.address {
             var key = ElementKey()
             key.append(address)
@@ -133,22 +134,10 @@ struct ServiceLowering {
         return key
     }
 
-    private func member(
+    func member(
         _ frontend: Frontend, _ role: SetID.Role, _ comment: String, _ collector: inout some ElementCollector
     ) {
         collector.append(key(frontend), ElementValue(comment: comment), to: SetID(frontend.address.family, role))
-    }
-
-    /// Semantics 34: the address is closed but for those in the list.
-    private func restrict(_ frontend: Frontend, to allowed: [CIDR], _ collector: inout some ElementCollector) {
-        let family = frontend.address.family
-        collector.append(key(frontend), .member, to: SetID(family, .restrictedServices))
-        for block in allowed {
-            var (start, end) = (key(frontend), key(frontend))
-            start.append(block.address)
-            end.append(block.lastAddress)
-            collector.append(start, .range(end: end), to: SetID(family, .sourceRanges))
-        }
     }
 
     private mutating func balance(

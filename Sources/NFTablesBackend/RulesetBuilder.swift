@@ -60,7 +60,7 @@ public struct RulesetBuilder: ~Copyable {
             }
         }
         let layout = backend.layout
-        let chains = ChainName.allCases.filter { !$0.isForLearning || needed[$0.rawValue] != nil }.map { name in
+        let chains = ChainName.allCases.filter { $0.purpose == nil || needed[$0.rawValue] != nil }.map { name in
             (chain: name.chain(family), rules: layout.rules(name, family))
         }
         let others = needed.values.filter { ChainName(rawValue: $0.name) == nil }.sorted { $0.name < $1.name }

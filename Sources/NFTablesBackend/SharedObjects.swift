@@ -8,9 +8,17 @@ final class SharedObjects: Sendable {
     typealias Object = (key: ObjectKey, value: ObjectValue)
 
     private let known = Mutex<[SetID: [Object]]>([:])
-    private let learning: [[Object]]
+    private let chains: [ChainName.Purpose: [IPFamily: [Object]]]
 
-    init(_ layout: Layout) { learning = [IPFamily.ipv4, .ipv6].map { Self.learning($0, layout) } }
+    init(_ layout: Layout) {
+        var chains: [ChainName.Purpose: [IPFamily: [Object]]] = [:]
+        for purpose in ChainName.Purpose.allCases {
+            for family in IPFamily.allCases {
+                chains[purpose, default: [:]][family] = Self.chains(for: purpose, family, layout)
+            }
+        }
+        self.chains = chains
+    }
 
     /// The objects that a service with elements in this set needs besides them.
     func objects(for set: SetID) -> [Object] {
@@ -18,17 +26,24 @@ final class SharedObjects: Sendable {
             if let objects = known[set] { return objects }
             var objects: [Object] = [(.set(set.family, set.name), .set(set.definition))]
             if set.role.pickingChain != nil { objects.append(Self.object(.pick(set))) }
-            if set.role == .affinityNumbers { objects.append(Self.object(.remember(set))) }
+            switch set.role {
+            case .affinityNumbers: objects.append(Self.object(.remember(set)))
+            case .sourceConnectionLimits: objects.append(Self.object(.limitConnections(set)))
+            case .rateLimits: objects.append(Self.object(.limitRate(set)))
+            default: break
+            }
             known[set] = objects
             return objects
         }
     }
 
-    /// What remembers clients: the chains that see a connection after NAT, which only those pay for who ask for it.
-    func learning(_ family: IPFamily) -> [Object] { learning[family == .ipv4 ? 0 : 1] }
+    /// The chains that something takes which not every service asks for.
+    func chains(for purpose: ChainName.Purpose, _ family: IPFamily) -> [Object] { chains[purpose]?[family] ?? [] }
 
-    private static func learning(_ family: IPFamily, _ layout: Layout) -> [Object] {
-        ChainName.allCases.filter(\.isForLearning).flatMap { name -> [Object] in
+    private static func chains(
+        for purpose: ChainName.Purpose, _ family: IPFamily, _ layout: Layout
+    ) -> [Object] {
+        ChainName.allCases.filter { $0.purpose == purpose }.flatMap { name -> [Object] in
             let chain: Object = (.chain(family, name.rawValue), .chain(name.chain(family)))
             if name.holdsSharedRules { return [chain] }
             return [chain, (.rules(family, name.rawValue), .rules(layout.rules(name, family)))]

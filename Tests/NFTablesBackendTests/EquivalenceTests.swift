@@ -48,6 +48,9 @@ struct EquivalenceTests {
                 Scenario(
                     name: "schedulers, and pods by interface",
                     desired: Desired(services: scheduled, node: interfaces)),
+                Scenario(
+                    name: "lists and limits, node ports on blocks",
+                    desired: Desired(services: limited, node: interfaces)),
                 Scenario(name: "affinity in IPv4", desired: Desired(services: sticky.map(ipv4Only))),
                 Scenario(name: "affinity", desired: Desired(services: sticky, node: interfaces), nftLoadsIt: false),
             ]
@@ -73,6 +76,19 @@ struct EquivalenceTests {
         static let sticky = scheduled.enumerated().map { index, service in
             var service = service
             service.clientIPAffinitySeconds = [10800, 60, 86400][index % 3]
+            return service
+        }
+
+        /// Every service with lists of sources and some of the limits.
+        static let limited = everything.enumerated().map { index, service in
+            var service = service
+            service.allowedSources = ["192.0.2.0/24", "198.51.100.0/25", "2001:db8::/33"].compactMap { CIDR($0) }
+            if index % 2 == 0 { service.deniedSources = ["192.0.2.7/32", "2001:db8::7/128"].compactMap { CIDR($0) } }
+            if index % 3 != 1 { service.maxConnections = UInt32(1000 + index) }
+            if index % 3 != 2 { service.maxConnectionsPerSource = UInt32(10 + index % 4) }
+            if index % 4 != 0 {
+                service.newConnectionsPerSecond = RateLimit(perSecond: UInt32(index), burst: UInt32(4 + index))
+            }
             return service
         }
 

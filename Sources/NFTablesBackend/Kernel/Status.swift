@@ -101,12 +101,16 @@ private struct StatusCollector {
         guard let parts = element.key.frontendParts(set) else { return }
         let endpoints = endpoints(of: element.key)
         let known = frontends[element.key]
-        // What is dropped in the end was counted already where it was looked up first.
-        let connections = known?.connections ?? element.counter?.packets ?? 0
+        let count = element.counter?.packets ?? 0
+        // The sets of what serves come first. Who is turned away by a list is in neither of the others.
+        let isServing = set.role.state == .serving && !set.role.countsBlocked
+        let isBlocked = set.role.countsBlocked
         frontends[element.key] = FrontendStatus(
             service: element.value.comment ?? "?", kind: known?.kind ?? kind(parts.address), family: family,
-            address: parts.address, transport: parts.transport, port: parts.port, state: set.role.state,
-            endpoints: endpoints, connections: connections)
+            address: parts.address, transport: parts.transport, port: parts.port,
+            state: isBlocked ? known?.state ?? .serving : set.role.state, endpoints: endpoints,
+            connections: (known?.connections ?? 0) + (isServing ? count : 0),
+            drops: (known?.drops ?? 0) + (isServing ? 0 : count))
     }
 
     private func kind(_ address: IPAddress?) -> FrontendStatus.Kind {
@@ -118,6 +122,8 @@ private struct StatusCollector {
 }
 
 extension SetID.Role {
+    fileprivate var countsBlocked: Bool { self == .blockedServices || self == .blockedNodePorts }
+
     fileprivate var state: FrontendStatus.State {
         switch self {
         case .rejectedServices, .rejectedNodePorts: .refusing

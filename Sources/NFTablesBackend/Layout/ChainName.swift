@@ -6,6 +6,8 @@ enum ChainName: String, CaseIterable {
     // Called by the packet path.
     case filterPrerouting = "filter_prerouting"
     case filterOutputBeforeNAT = "filter_output_before_nat"
+    case limitPrerouting = "limit_prerouting"
+    case limitOutput = "limit_output"
     case natPrerouting = "nat_prerouting"
     case natOutput = "nat_output"
     case natPostrouting = "nat_postrouting"
@@ -16,6 +18,10 @@ enum ChainName: String, CaseIterable {
     case learnPostrouting = "learn_postrouting"
     // What is addressed, and who is masqueraded.
     case sourceCheck = "source_check"
+    case limits
+    case limitedSources = "limited_sources"
+    case overLimit = "over_limit"
+    case blocked
     case services
     case clusterService = "cluster_service"
     case externalService = "external_service"
@@ -51,6 +57,9 @@ enum ChainName: String, CaseIterable {
         switch self {
         case .filterPrerouting: .init(kind: .filter, point: .prerouting, priority: -110)
         case .filterOutputBeforeNAT: .init(kind: .filter, point: .output, priority: -110)
+        // Chains for NAT see just the first packet of a connection, whatever becomes of it.
+        case .limitPrerouting: .init(kind: .nat, point: .prerouting, priority: -101)
+        case .limitOutput: .init(kind: .nat, point: .output, priority: -101)
         case .natPrerouting: .init(kind: .nat, point: .prerouting, priority: -100)
         case .natOutput: .init(kind: .nat, point: .output, priority: -100)
         case .natPostrouting: .init(kind: .nat, point: .postrouting, priority: 100)
@@ -72,17 +81,26 @@ enum ChainName: String, CaseIterable {
     var holdsSharedRules: Bool {
         switch self {
         case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
-            .updateAffinity:
+            .updateAffinity, .limitedSources:
             true
         default: false
         }
     }
 
-    /// Whether it is there only while clients are remembered.
-    var isForLearning: Bool {
+    /// What it is there for, if it is not there always: packets do not pay for what nobody asked for.
+    var purpose: Purpose? {
         switch self {
-        case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity: true
-        default: false
+        case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity: .affinity
+        case .limitPrerouting, .limitOutput, .limits, .limitedSources, .overLimit: .limits
+        default: nil
         }
+    }
+
+    /// Something that services may ask for and that takes chains of its own.
+    enum Purpose: CaseIterable {
+        /// Clients are remembered.
+        case affinity
+        /// Services have limits.
+        case limits
     }
 }

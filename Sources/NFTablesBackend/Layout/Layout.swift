@@ -32,7 +32,16 @@ struct Layout {
         let statements: [[Statement]] =
             switch name {
             case .filterPrerouting, .filterOutputBeforeNAT: [[.connectionIsNew, jump(.sourceCheck)]]
-            case .sourceCheck: [[member(.restrictedServices, family), notAllowed(family), .verdict(.drop)]]
+            case .sourceCheck: sourceCheck(family)
+            case .limitPrerouting, .limitOutput: limited(family)
+            case .limits: limits(family)
+            case .overLimit:
+                [[.setDestination(family, [.originalDestination(family)])], [goto(.blocked)]]
+            case .blocked:
+                [
+                    [member(.blockedServices, family), .verdict(.drop)],
+                    [member(.blockedNodePorts, family), .verdict(.drop)], [.verdict(.drop)],
+                ]
             case .natPrerouting, .natOutput: [[jump(.services)]]
             case .natPostrouting: postrouting(family)
             case .filterInput, .filterForward, .filterOutput: [[.connectionIsNew, jump(.noEndpoints)]]
@@ -63,7 +72,7 @@ struct Layout {
                     [member(.droppedNodePorts, family), .verdict(.drop)],
                 ]
             case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
-                .updateAffinity:
+                .updateAffinity, .limitedSources:
                 []
             }
         return statements.map { Rule(family, $0) }
@@ -74,15 +83,9 @@ struct Layout {
     func jump(_ chain: ChainName) -> Statement { .verdict(.jump(chain.rawValue)) }
     func goto(_ chain: ChainName) -> Statement { .verdict(.goto(chain.rawValue)) }
 
-    private func member(_ role: SetID.Role, _ family: IPFamily) -> Statement {
+    func member(_ role: SetID.Role, _ family: IPFamily) -> Statement {
         let set = SetID(family, role)
         return .member(set.definition.key, of: set.name)
-    }
-
-    /// Semantics 34: who is not in the list of an address.
-    private func notAllowed(_ family: IPFamily) -> Statement {
-        let set = SetID(family, .sourceRanges)
-        return .within(set.definition.key, of: set.name, inverted: true)
     }
 
     private func clusterCIDRs(_ family: IPFamily) -> [CIDR] {

@@ -1,5 +1,6 @@
 public import NetAddress
 public import NFTables
+internal import ServiceModel
 
 /// Names one of our sets or maps. What it is made of follows from its name alone.
 ///
@@ -44,14 +45,46 @@ public struct SetID: Hashable, Sendable {
         case droppedServices
         /// Node ports whose policy allows none of the endpoints there are.
         case droppedNodePorts
+        /// Addresses with lists of sources or with limits: counts the connections that these turned away.
+        case blockedServices
+        /// Node ports with such lists or limits.
+        case blockedNodePorts
         /// Every cluster IP, whatever the port.
         case clusterIPs
         /// Endpoints that may be on this node, as clients of themselves.
         case hairpin
-        /// Load-balancer IPs that not everybody may use.
+        /// Addresses that not everybody may use.
         case restrictedServices
         /// Who may use them: addresses as in the set above, with ranges of sources.
         case sourceRanges
+        /// Addresses that some may not use.
+        case denyingServices
+        /// Who may not use them.
+        case deniedSources
+        /// The same four for node ports.
+        case restrictedNodePorts
+        case nodePortSourceRanges
+        case denyingNodePorts
+        case nodePortDeniedSources
+        /// The numbers of services with limits, by their addresses.
+        case limitedServices
+        /// The same for node ports.
+        case limitedNodePorts
+        /// How many connections a service may have, by its number: each element counts them.
+        case connectionLimits
+        /// Services that take so many connections from one source, by number.
+        case sourceConnectionLimits
+        /// The connections that each source has to each service. Rules fill it.
+        case connectionsBySource
+        /// Services that take new connections of one source at such a rate, by number.
+        case rateLimits
+        /// How fast each source opens connections to each service. Rules fill it.
+        case ratesBySource
+        /// Where UDP flows may lead: an address, a port and an endpoint that answers. No rule looks into it; what leaves
+        /// it tells which flows are stale (semantics 41).
+        case udpServing
+        /// The same for node ports.
+        case udpNodePortServing
         /// The pools that addresses draw from, by number: where clients are remembered, or endpoints take turns.
         case serviceNumbers
         /// The same for node ports.
@@ -115,10 +148,27 @@ extension SetID.Role {
         case .rejectedNodePorts: "rejected_node_ports"
         case .droppedServices: "dropped_services"
         case .droppedNodePorts: "dropped_node_ports"
+        case .blockedServices: "blocked_services"
+        case .blockedNodePorts: "blocked_node_ports"
         case .clusterIPs: "cluster_ips"
         case .hairpin: "hairpin"
         case .restrictedServices: "restricted_services"
         case .sourceRanges: "source_ranges"
+        case .denyingServices: "denying_services"
+        case .deniedSources: "denied_sources"
+        case .restrictedNodePorts: "restricted_node_ports"
+        case .nodePortSourceRanges: "node_port_source_ranges"
+        case .denyingNodePorts: "denying_node_ports"
+        case .nodePortDeniedSources: "node_port_denied_sources"
+        case .limitedServices: "limited_services"
+        case .limitedNodePorts: "limited_node_ports"
+        case .connectionLimits: "connection_limits"
+        case .sourceConnectionLimits: "source_connection_limits"
+        case .connectionsBySource: "connections_by_source"
+        case .rateLimits: "rate_limits"
+        case .ratesBySource: "rates_by_source"
+        case .udpServing: "udp_serving"
+        case .udpNodePortServing: "udp_node_port_serving"
         case .serviceNumbers: "service_numbers"
         case .nodePortNumbers: "node_port_numbers"
         case .clusterServiceNumbers: "cluster_service_numbers"
@@ -146,15 +196,27 @@ extension SetID.Role {
     var hasSlots: Bool { rawValue >= Self.turnEndpoints.rawValue }
 
     /// Whether there are several sets of the role, which come with what needs them and go with it.
-    var hasParameter: Bool { hasSlots || self == .affinityNumbers }
+    var hasParameter: Bool {
+        hasSlots || self == .affinityNumbers || self == .sourceConnectionLimits || self == .rateLimits
+    }
 
     /// Whether rules fill the set: what is in it is nobody's wish.
-    var isFilledByRules: Bool { self == .affinity }
+    var isFilledByRules: Bool { self == .affinity || self == .connectionsBySource || self == .ratesBySource }
+
+    /// Whether elements stand for ranges of sources.
+    var holdsRanges: Bool {
+        switch self {
+        case .sourceRanges, .deniedSources, .nodePortSourceRanges, .nodePortDeniedSources: true
+        default: false
+        }
+    }
 
     /// Whether the key is a node port instead of an address and a port.
     var isForNodePorts: Bool {
         switch self {
-        case .nodePorts, .nodePortsLocal, .rejectedNodePorts, .droppedNodePorts, .nodePortNumbers,
+        case .nodePorts, .nodePortsLocal, .rejectedNodePorts, .droppedNodePorts, .blockedNodePorts,
+            .restrictedNodePorts, .nodePortSourceRanges, .denyingNodePorts, .nodePortDeniedSources, .limitedNodePorts,
+            .nodePortNumbers,
             .nodePortClusterNumbers, .affinityNodePorts, .nodePortEndpoints, .nodePortClusterEndpoints,
             .nodePortHashedEndpoints, .nodePortClusterHashedEndpoints:
             true
@@ -163,7 +225,7 @@ extension SetID.Role {
     }
 
     /// Whether each element stands for one frontend, with its name as a comment and a counter.
-    var holdsFrontends: Bool { rawValue <= Self.droppedNodePorts.rawValue }
+    var holdsFrontends: Bool { rawValue <= Self.blockedNodePorts.rawValue }
 
     /// The chain that draws from such maps.
     var pickingChain: ChainName? {
@@ -182,7 +244,10 @@ extension SetID.Role {
 
 extension SetID {
     /// The set's name within its table, for example `endpoints_3`.
-    public var name: String { role.hasParameter ? "\(role.stem)_\(parameter)" : role.stem }
+    public var name: String {
+        if role == .rateLimits { return "\(role.stem)_\(RateLimits.limit(parameter).nameInSets)" }
+        return role.hasParameter ? "\(role.stem)_\(parameter)" : role.stem
+    }
 
     /// The set of ours that has a name; nil if none has.
     public init?(_ family: IPFamily, name: String) {
@@ -190,8 +255,15 @@ extension SetID {
             self.init(family, role)
             return
         }
+        if name.hasPrefix(Role.rateLimits.stem),
+            let limit = RateLimit(nameInSets: name.dropFirst(Role.rateLimits.stem.count + 1))
+        {
+            self.init(family, .rateLimits, RateLimits.number(of: limit))
+            guard self.name == name else { return nil }
+            return
+        }
         guard let cut = name.lastIndex(of: "_"), let parameter = Int(name[name.index(after: cut)...]), parameter > 0,
-            let role = Role.allCases.first(where: { $0.hasParameter && $0.stem == name[..<cut] })
+            let role = Role.allCases.first(where: { $0.hasParameter && $0.stem == name[..<cut] }), role != .rateLimits
         else { return nil }
         self.init(family, role, parameter)
         guard self.name == name else { return nil }
@@ -207,11 +279,17 @@ extension SetID {
     public var definition: SetDefinition {
         var set = SetDefinition(
             family: family, table: Layout.table, name: name, key: key, data: data, countsPackets: role.holdsFrontends,
-            holdsRanges: role == .sourceRanges)
+            holdsRanges: role.holdsRanges)
         if role.isFilledByRules {
             set.isDynamic = true
-            set.hasTimeouts = true
+            // Elements that count connections go when they have none.
+            set.hasTimeouts = role != .connectionsBySource
             set.size = Self.mostEntries
+        }
+        if role == .connectionLimits {
+            set.isDynamic = true
+            // What elements have that somebody adds without a limit; each of ours has its own.
+            set.expression = .connectionsOver(1)
         }
         return set
     }
@@ -219,21 +297,28 @@ extension SetID {
     private var key: [Field] {
         switch role {
         // Numbers of pools stand where the packet has its destination.
-        case .clusterIPs, .affinityLocalNumbers, .affinityNumbers: [.destinationAddress(family)]
+        case .clusterIPs, .affinityLocalNumbers, .affinityNumbers, .connectionLimits, .sourceConnectionLimits,
+            .rateLimits:
+            [.destinationAddress(family)]
+        case .connectionsBySource, .ratesBySource: [.sourceAddress(family), .destinationAddress(family)]
+        case .udpServing:
+            [.destinationAddress(family), .destinationPort, .destinationAddress(family), .destinationPort]
+        case .udpNodePortServing: [.destinationPort, .destinationAddress(family), .destinationPort]
         case .affinityEndpoints, .affinityElsewhere:
             [.destinationAddress(family), .destinationAddress(family), .destinationPort]
         case .affinity: [.sourceAddress(family), .destinationAddress(family), .transportProtocol]
         case .turnEndpoints: [.destinationAddress(family), .transportProtocol, slot]
         case .hairpin: [.sourceAddress(family), .destinationAddress(family), .transportProtocol, .destinationPort]
-        case .sourceRanges: Self.frontendKey(family, role) + [.sourceAddress(family)]
-        default: Self.frontendKey(family, role) + (role.hasSlots ? [slot] : [])
+        default:
+            Self.frontendKey(family, role) + (role.hasSlots ? [slot] : [])
+                + (role.holdsRanges ? [.sourceAddress(family)] : [])
         }
     }
 
     private var data: [Field]? {
         switch role {
         case .serviceNumbers, .nodePortNumbers, .clusterServiceNumbers, .nodePortClusterNumbers, .affinityServices,
-            .affinityNodePorts, .affinityLocalNumbers:
+            .affinityNodePorts, .affinityLocalNumbers, .limitedServices, .limitedNodePorts:
             [.destinationAddress(family)]
         case .affinity: [.destinationAddress(family), .destinationPort]
         default: role.hasSlots ? [.destinationAddress(family), .destinationPort] : nil
@@ -244,7 +329,7 @@ extension SetID {
     /// hashes.
     private var slot: Field { .randomSlot(modulus: UInt32(truncatingIfNeeded: parameter)) }
 
-    /// The most that rules may add to a set: some 150 MB. Beyond it clients are no longer remembered.
+    /// The most that rules may add to a set: some 150 MB. Beyond it clients are no longer remembered or limited.
     static let mostEntries: UInt32 = 1 << 20
 }
 

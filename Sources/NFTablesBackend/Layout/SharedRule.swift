@@ -1,13 +1,18 @@
 public import NetAddress
 internal import NFTables
+internal import ServiceModel
 
 /// A rule that comes with the first service that needs it and goes with the last. Its chain holds nothing but such rules,
-/// and their order there means nothing, since a packet matches at most one of them.
+/// and their order there means nothing.
 public enum SharedRule: Hashable, Sendable {
     /// Draws an endpoint from a map.
     case pick(SetID)
     /// Remembers the clients of some pools for as long as these have it.
     case remember(SetID)
+    /// Stops sources that have as many connections as some services allow.
+    case limitConnections(SetID)
+    /// Stops sources that open connections faster than some services allow.
+    case limitRate(SetID)
     /// Leads a part of the pools to a chain of their own, so that none has to pass many others' rules.
     case turnGroup(IPFamily, group: UInt8)
     /// Gives the next endpoint of one pool: a rule has one counter, so that each pool needs its own.
@@ -15,7 +20,8 @@ public enum SharedRule: Hashable, Sendable {
 
     public var family: IPFamily {
         switch self {
-        case .pick(let set), .remember(let set), .turn(_, let set): set.family
+        case .pick(let set), .remember(let set), .limitConnections(let set), .limitRate(let set), .turn(_, let set):
+            set.family
         case .turnGroup(let family, _): family
         }
     }
@@ -25,6 +31,7 @@ public enum SharedRule: Hashable, Sendable {
         switch self {
         case .pick(let set): set.role.pickingChain?.rawValue ?? ""
         case .remember: ChainName.updateAffinity.rawValue
+        case .limitConnections, .limitRate: ChainName.limitedSources.rawValue
         case .turnGroup: ChainName.turns.rawValue
         case .turn(let number, _): Self.turnChain(Self.group(of: number))
         }
@@ -33,7 +40,6 @@ public enum SharedRule: Hashable, Sendable {
     var rule: Rule { Rule(family, statements) }
 
     private var statements: [Statement] {
-        let set: SetID
         switch self {
         case .pick(let map): return [.redirect(family, pickingKey(map), map: map.name)]
         case .turnGroup(let family, let group):
@@ -46,14 +52,32 @@ public enum SharedRule: Hashable, Sendable {
                 .address(.destination, .equal, CIDR(PoolAddress.address(number, family))),
                 .redirect(family, key + [.nextSlot(modulus: UInt32(map.parameter))], map: map.name),
             ]
-        case .remember(let numbers): set = numbers
+        case .remember(let numbers):
+            return [
+                .member(numbers.definition.key, of: numbers.name),
+                .updateSet(
+                    .update, SetID(family, .affinity).name, Layout.clientKey(family),
+                    data: Layout.chosenEndpoint(family), timeout: UInt32(numbers.parameter)),
+            ]
+        case .limitConnections(let numbers):
+            let connections = SetID(family, .connectionsBySource)
+            return [
+                .member(numbers.definition.key, of: numbers.name),
+                .updateSet(
+                    .add, connections.name, connections.definition.key, .connectionsOver(UInt32(numbers.parameter))),
+                .verdict(.goto(ChainName.overLimit.rawValue)),
+            ]
+        case .limitRate(let numbers):
+            let rates = SetID(family, .ratesBySource)
+            let limit = RateLimits.limit(numbers.parameter)
+            return [
+                .member(numbers.definition.key, of: numbers.name),
+                .updateSet(
+                    .update, rates.name, rates.definition.key, timeout: limit.memorySeconds,
+                    .rateOver(perSecond: UInt64(limit.perSecond), burst: limit.burst)),
+                .verdict(.goto(ChainName.overLimit.rawValue)),
+            ]
         }
-        return [
-            .member(set.definition.key, of: set.name),
-            .updateSet(
-                .update, SetID(family, .affinity).name, Layout.clientKey(family), data: Layout.chosenEndpoint(family),
-                timeout: UInt32(set.parameter)),
-        ]
     }
 
     private func pickingKey(_ map: SetID) -> [Field] {
@@ -101,6 +125,8 @@ extension SharedRule {
         }
         switch set.role {
         case .affinityNumbers: return .remember(set)
+        case .sourceConnectionLimits: return .limitConnections(set)
+        case .rateLimits: return .limitRate(set)
         case .turnEndpoints:
             return compared.flatMap { $0.withUnsafeBytes { IPAddress(networkBytes: $0) } }.flatMap {
                 PoolAddress.number($0)
@@ -119,6 +145,12 @@ extension SharedRule: Comparable {
         switch self {
         case .pick(let set): (0, family == .ipv4 ? 0 : 1, Int(set.role.rawValue), set.parameter)
         case .remember(let set): (1, family == .ipv4 ? 0 : 1, set.parameter, 0)
+        case .limitConnections(let set): (4, family == .ipv4 ? 0 : 1, set.parameter, 0)
+        case .limitRate(let set):
+            (
+                5, family == .ipv4 ? 0 : 1, Int(RateLimits.limit(set.parameter).perSecond),
+                Int(RateLimits.limit(set.parameter).burst)
+            )
         case .turnGroup(_, let group): (2, family == .ipv4 ? 0 : 1, Int(group), 0)
         case .turn(let number, let set): (3, family == .ipv4 ? 0 : 1, Int(number), set.parameter)
         }

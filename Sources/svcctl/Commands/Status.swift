@@ -40,10 +40,10 @@ struct Status: ParsableCommand {
         let rows = frontends.map { frontend in
             [
                 frontend.service, frontend.kind.rawValue, Self.address(frontend), frontend.state.rawValue,
-                String(frontend.connections), Self.endpoints(frontend),
+                String(frontend.connections), String(frontend.drops), Self.endpoints(frontend),
             ]
         }
-        printTable([["SERVICE", "KIND", "ADDRESS", "STATE", "CONNECTIONS", "ENDPOINTS"]] + rows)
+        printTable([["SERVICE", "KIND", "ADDRESS", "STATE", "CONNECTIONS", "DROPS", "ENDPOINTS"]] + rows)
     }
 
     private static func address(_ frontend: FrontendStatus) -> String {
@@ -65,6 +65,7 @@ struct Status: ParsableCommand {
             "protocol": .string(frontend.transport.kubernetesName), "port": .number(Int(frontend.port)),
             "state": .string(frontend.state.rawValue),
             "connections": .number(Int(clamping: frontend.connections)),
+            "drops": .number(Int(clamping: frontend.drops)),
             "endpoints": .array(
                 frontend.endpoints.map { endpoint -> JSON in
                     ["address": .string("\(endpoint.address)"), "port": .number(Int(endpoint.port))]

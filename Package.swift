@@ -44,7 +44,7 @@ let package = Package(
         // Layer 3: typed kernel objects; what all backends share.
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
-        .target(name: "Dataplane", dependencies: ["NetAddress", "ServicePlan"]),
+        .target(name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServicePlan"]),
 
         // Layer 4: the backends.
         .target(

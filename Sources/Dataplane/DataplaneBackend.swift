@@ -42,6 +42,8 @@ public struct ChangeSummary: Hashable, Sendable {
     public var added = 0
     public var changed = 0
     public var removed = 0
+    /// What UDP flows must know of it.
+    public var udp = UDPChanges()
 
     public init(added: Int = 0, changed: Int = 0, removed: Int = 0) {
         self.added = added

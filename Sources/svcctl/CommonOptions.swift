@@ -58,6 +58,18 @@ struct NodeOptions: ParsableArguments {
             valueName: "cidr[,cidr]"))
     var serviceCidr: CIDRList?
 
+    @Option(
+        help: ArgumentHelp(
+            "The bridges that the node's pods hang on, comma-separated: another way to tell pods' connections.",
+            valueName: "name[,name]"))
+    var podBridgeInterface: InterfaceNames?
+
+    @Option(
+        help: ArgumentHelp(
+            "What the names of pods' own interfaces begin with, comma-separated: yet another way.",
+            valueName: "prefix[,prefix]"))
+    var podInterfaceNamePrefix: InterfaceNames?
+
     @Flag(help: "Masquerade all connections to cluster IPs.")
     var masqueradeAll = false
 
@@ -83,6 +95,9 @@ struct NodeOptions: ParsableArguments {
             nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr?.blocks ?? [],
             masqueradeAll: masqueradeAll, nodePortAddresses: nodeportAddresses?.blocks)
         node.serviceCIDRs = serviceCidr?.blocks ?? []
+        node.podInterfaces =
+            (podBridgeInterface?.names ?? []).map { .bridge($0) }
+            + (podInterfaceNamePrefix?.names ?? []).map { .prefix($0) }
         return LayoutOptions(node: node, masqueradeBit: masqueradeBit)
     }
 
@@ -105,6 +120,20 @@ struct CIDRList: ExpressibleByArgument {
         let blocks = parts.compactMap { CIDR($0) }
         guard blocks.count == parts.count else { return nil }
         self.blocks = blocks
+    }
+}
+
+/// `NAME,NAME…` on the command line: at most 15 bytes each (linux/if.h), and nothing that nft would take for a pattern.
+struct InterfaceNames: ExpressibleByArgument {
+    let names: [String]
+
+    init?(argument: String) {
+        names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let isValid = names.allSatisfy { name in
+            (1...15).contains(name.utf8.count)
+                && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"*\"\\/".utf8.contains($0) }
+        }
+        guard isValid else { return nil }
     }
 }
 

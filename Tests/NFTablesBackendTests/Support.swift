@@ -59,6 +59,13 @@ struct Desired: Sendable {
         }
     }
 
+    /// The same, and ends UDP flows that lead to endpoints which are gone; returns how many.
+    @discardableResult
+    func applyAndEndFlows(in namespace: NetworkNamespace) throws -> Int {
+        let changes = try apply(in: namespace)
+        return try namespace.run { try FlowCleanup.run(after: changes.udp, ServicePlans(services, node: node)) }
+    }
+
     /// What `apply` would change now.
     func differences(in namespace: NetworkNamespace) throws -> [DifferenceLine] {
         try namespace.run {

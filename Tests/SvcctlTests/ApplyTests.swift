@@ -61,7 +61,7 @@ struct ApplyTests {
 
     @Test func json() throws {
         let namespace = try NetworkNamespace("json")
-        let fields: Set = ["backend", "services", "frontends", "added", "changed", "removed"]
+        let fields: Set = ["backend", "services", "frontends", "added", "changed", "removed", "endedFlows"]
         for isFirst in [true, false] {
             let result = try namespace.svcctl(["apply", Svcctl.cluster, "-o", "json"] + Svcctl.clusterNode)
             #expect(result.status == 0)

@@ -120,7 +120,7 @@ struct DriftTests {
         #expect(
             row.split(separator: " ", omittingEmptySubsequences: true)
                 == [
-                    "shop/web:http", "cluster", "IP", "10.96.0.10:80/TCP", "serving", "7", "10.244.1.2:8080,",
+                    "shop/web:http", "cluster", "IP", "10.96.0.10:80/TCP", "serving", "7", "0", "10.244.1.2:8080,",
                     "10.244.1.3:8080",
                 ])
         // A second apply leaves the counters alone.

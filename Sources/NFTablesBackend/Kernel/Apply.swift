@@ -30,7 +30,9 @@ extension NFTablesBackend {
                 kernel.forgetHandles(of: changes.obsoleteSharedRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 kernel.generation = isPatient ? kernel.generation.map { $0 &+ 1 } : nil
-                return changes.summary
+                var summary = changes.summary
+                summary.udp = changes.udpChanges
+                return summary
             } catch {
                 guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error) }
                 try observe(into: &state)

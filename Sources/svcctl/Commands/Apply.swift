@@ -44,20 +44,24 @@ struct Apply: ParsableCommand {
         var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
         try reconciliation.observe()
         let changes = try reconciliation.apply()
+        // The rules come first: until they are in place, a flow that is ended would begin again where it was.
+        let ended = try FlowCleanup.run(after: changes.udp, plans)
         switch output.output {
-        case .text: printBytes(Array((Self.line(changes, plans) + "\n").utf8))
+        case .text: printBytes(Array((Self.line(changes, ended, plans) + "\n").utf8))
         case .json:
             printJSON([
                 "backend": .string(NFTablesBackend.name), "services": .number(plans.services.count),
                 "frontends": .number(plans.frontendCount), "added": .number(changes.added),
                 "changed": .number(changes.changed), "removed": .number(changes.removed),
+                "endedFlows": .number(ended),
             ])
         }
     }
 
-    private static func line(_ changes: ChangeSummary, _ plans: ServicePlans) -> String {
+    private static func line(_ changes: ChangeSummary, _ ended: Int, _ plans: ServicePlans) -> String {
         guard !changes.isEmpty else { return "nothing to change: \(plans.summary)" }
         return "\(NFTablesBackend.name): \(plans.summary); "
             + "\(plural(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
+            + (ended > 0 ? "; \(plural(ended, "UDP flow")) to endpoints that are gone ended" : "")
     }
 }

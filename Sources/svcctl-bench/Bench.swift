@@ -8,5 +8,5 @@ internal import ArgumentParser
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
-        subcommands: [ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self])
+        subcommands: [ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self])
 }

@@ -3,14 +3,14 @@ internal import Dataplane
 internal import NFTablesBackend
 
 /// Refuses to work where rules of ours are in use.
-private func requireEmptyNamespace() throws {
+func requireEmptyNamespace() throws {
     var backend = NFTablesBackend(options: LayoutOptions())
     guard try backend.status() == nil else {
         throw ValidationError("svcctl has rules here; run this in a network namespace of its own (unshare --net)")
     }
 }
 
-private func removeAll() throws {
+func removeAll() throws {
     var backend = NFTablesBackend(options: LayoutOptions())
     _ = try backend.removeAll()
 }

@@ -20,6 +20,7 @@ struct Stopwatch {
 
     private static func report(_ name: String, _ duration: Duration) {
         let (seconds, attoseconds) = duration.components
-        print("\(name) \(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)")
+        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        print("\(name) \(Double(nanoseconds) / 1000)")
     }
 }

@@ -73,6 +73,10 @@ let package = Package(
         .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
+        .target(
+            name: "DataplaneConformance",
+            dependencies: ["DataplaneTestKit", "NetAddress", "ServiceModel", "ServicePlan"]),
+
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(name: "DataplaneTests", dependencies: ["Dataplane"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
@@ -81,8 +85,8 @@ let package = Package(
         .testTarget(
             name: "NFTablesBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel",
-                "ServicePlan",
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress",
+                "ServiceModel", "ServicePlan",
             ]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),

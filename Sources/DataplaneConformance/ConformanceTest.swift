@@ -1,0 +1,23 @@
+/// One test that every backend must pass.
+public struct ConformanceTest: Sendable {
+    /// What is tested, with the numbers of the behaviours.
+    public let name: String
+    private let body: @Sendable (Trial) throws -> Void
+
+    init(_ name: String, _ body: @escaping @Sendable (Trial) throws -> Void) {
+        self.name = name
+        self.body = body
+    }
+
+    /// Runs in a lab of its own, and returns what was wrong: a line for each packet that met another fate than it
+    /// should have. Empty means passed.
+    public func failures(of system: some SystemUnderTest) throws -> [String] {
+        let trial = Trial(system, try ConformanceLab())
+        try body(trial)
+        return trial.failures
+    }
+}
+
+extension ConformanceTest: CustomStringConvertible {
+    public var description: String { name }
+}

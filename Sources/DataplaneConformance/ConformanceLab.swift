@@ -35,23 +35,24 @@ final class ConformanceLab: Sendable {
     /// A server's name, such as `pod1:8080`.
     static func server(_ place: Place, _ port: UInt16) -> String { "\(place.rawValue):\(port)" }
 
+    var client: Source { Source("client", lab.client, Lab.clientAddresses) }
+    var nodeItself: Source { Source("the node", lab.node, Lab.nodeAddresses, isNode: true) }
+    /// A pod on this node that is nobody's endpoint.
+    var pod: Source { Source("a pod", lab.pods[2].namespace, lab.pods[2].addresses) }
+    /// A pod on this node that is an endpoint of many services.
+    var endpoint: Source { Source("the endpoint pod1", lab.pods[0].namespace, lab.pods[0].addresses) }
+    /// A pod on the second node that is nobody's endpoint.
+    var remotePod: Source { Source("a remote pod", lab.remotePods[2].namespace, lab.remotePods[2].addresses) }
+
     /// Everybody who may connect.
-    var sources: [Source] {
-        [
-            Source("client", lab.client, Lab.clientAddresses),
-            Source("the node", lab.node, Lab.nodeAddresses, isNode: true),
-            Source("a pod", lab.pods[2].namespace, lab.pods[2].addresses),
-            Source("the endpoint pod1", lab.pods[0].namespace, lab.pods[0].addresses),
-            Source("a remote pod", lab.remotePods[2].namespace, lab.remotePods[2].addresses),
-        ]
-    }
+    var sources: [Source] { [client, nodeItself, pod, endpoint, remotePod] }
 }
 
 /// Who connects.
 struct Source: Sendable {
     let name: String
     let namespace: NetworkNamespace
-    private let addresses: DualStack
+    let addresses: DualStack
     /// Whether it is a process of the node itself.
     let isNode: Bool
 

@@ -15,6 +15,9 @@ final class Trial {
     /// How many packets' fates were looked at.
     private(set) var attempts = 0
 
+    /// A port that no service of any test has.
+    private static let undefinedPort: UInt16 = 1234
+
     init(_ system: any SystemUnderTest, _ lab: ConformanceLab) {
         self.system = system
         self.lab = lab
@@ -35,8 +38,9 @@ final class Trial {
     }
 
     /// Gives the node an address, as an administrator does.
-    func addToNode(_ address: IPAddress) throws {
-        try lab.node.ip(["address add \(address)/\(address.family.addressBits) dev lo"])
+    func addToNode(_ address: IPAddress, interface: String = "lo") throws {
+        let option = address.family == .ipv6 ? " nodad" : ""
+        try lab.node.ip(["address add \(address)/\(address.family.addressBits) dev \(interface)\(option)"])
         moreNodeAddresses.insert(address)
     }
 
@@ -55,25 +59,48 @@ final class Trial {
     /// Tries every destination of what was applied, from every source, against the oracle; and a port of every cluster
     /// IP that no service defines (semantics 31).
     func examine(
-        thoroughly: Bool = true, nodePortsAt addresses: [IPAddress] = [Lab.nodeAddresses.ipv4, Lab.nodeAddresses.ipv6],
+        thoroughly: Bool = true,
+        nodePortsAt addresses: [IPAddress] = [Lab.nodeAddresses.ipv4, Lab.nodeAddresses.ipv6],
         _ include: (Destination) -> Bool = { _ in true }
     ) throws {
         let oracle = oracle
         let destinations = Destination.all(of: state.services, nodePortsAt: addresses).filter(include)
         var cells = destinations.flatMap { destination in
-            sources.map { source in
+            // A loopback address is everybody's own.
+            sources.filter { $0.isNode || !destination.address.isLoopback }.map { source in
                 Examination.Cell(
                     source: source, address: destination.address, port: destination.port,
                     transport: destination.transport, destination: "\(destination)",
                     expected: oracle.expectation(of: destination, from: source))
             }
         }
-        for address in Set(destinations.filter { $0.kind == .clusterIP }.map(\.address)) {
+        let clusterIPs = destinations.filter { $0.kind == .clusterIP }.map(\.address)
+        for address in Set(clusterIPs) {
             cells += sources.map {
-                cell($0, address, 81, .tcp, .refused, "a port that the cluster IP \(address) does not define")
+                cell(
+                    $0, address, Self.undefinedPort, .tcp, .refused,
+                    "a port that the cluster IP \(address) does not define")
             }
         }
         try examine(cells, thoroughly: thoroughly)
+    }
+
+    /// One attempt of one source, for tests that look at more than the oracle knows.
+    func probe(
+        from source: Source, to address: IPAddress, port: UInt16 = 80, transport: TransportProtocol = .tcp,
+        sourcePort: UInt16? = nil, timeout: Duration = .seconds(5)
+    ) -> Outcome {
+        attempts += 1
+        return Client.probe(
+            from: source.namespace, to: address, port: port, transport: transport,
+            sourcePort: sourcePort, timeout: timeout)
+    }
+
+    /// How many of so many connections a server gets.
+    func share(of server: String, in count: Int, from source: Source, to address: IPAddress) throws -> Int {
+        attempts += count
+        let probes = Array(repeating: Probe(address, port: 80), count: count)
+        return try Client.probe(probes, from: source.namespace).count { $0.server == server }
     }
 
     /// Tries one destination from every source.
@@ -82,6 +109,11 @@ final class Trial {
         _ what: String
     ) throws {
         try examine(sources.map { cell($0, address, port, transport, expected, what) }, thoroughly: true)
+    }
+
+    /// Tries addresses that nothing serves: what is sent there leaves by the default route and ends in silence.
+    func expectSilence(_ addresses: [IPAddress], port: UInt16 = 80, _ what: String) throws {
+        for address in addresses { try expect(.dropped, at: address, port: port, what) }
     }
 
     private func cell(

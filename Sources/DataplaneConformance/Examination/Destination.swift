@@ -26,7 +26,8 @@ struct Destination: Sendable {
     }
 
     /// The destinations of all services, each with the service that it belongs to: of two services that claim one, the
-    /// older, and of those that are as old, the first by name (semantics 8).
+    /// older, and of those that are as old, the first by name (semantics 8). An address of the node that a service has
+    /// as its own goes before node ports (semantics 6).
     ///
     /// - Parameter nodePortsAt: the addresses of the node that are tried.
     static func all(of services: [Service], nodePortsAt nodeAddresses: [IPAddress]) -> [Destination] {
@@ -36,15 +37,15 @@ struct Destination: Sendable {
             let (a, b) = (left.creationTimestamp ?? "~", right.creationTimestamp ?? "~")
             return a != b ? a < b : left.name < right.name
         }
-        return byAge.flatMap { service in
-            service.ports.flatMap { port in
-                candidates(service, port, nodeAddresses).filter { destination in
-                    let claim = Claim(
-                        address: destination.address, transport: destination.transport, port: destination.port)
-                    return taken.insert(claim).inserted
-                }
-            }
+        let candidates = byAge.flatMap { service in
+            service.ports.flatMap { Self.candidates(service, $0, nodeAddresses) }
         }
+        return [candidates.filter { $0.kind != .nodePort }, candidates.filter { $0.kind == .nodePort }].joined()
+            .filter { destination in
+                let claim = Claim(
+                    address: destination.address, transport: destination.transport, port: destination.port)
+                return taken.insert(claim).inserted
+            }
     }
 
     /// An address that a service has as a load balancer's counts as that, whatever else it is to it.

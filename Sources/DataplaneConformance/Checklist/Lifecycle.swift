@@ -86,5 +86,5 @@ extension ConformanceTest {
     }
 
     /// The acceptance checklist.
-    public static let checklist: [ConformanceTest] = basics + clients + endpoints + lifecycle
+    public static let checklist: [ConformanceTest] = basics + clients + endpoints + paths + lifecycle
 }

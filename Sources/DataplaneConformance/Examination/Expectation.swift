@@ -18,7 +18,7 @@ enum Expectation: Hashable, Sendable {
 
     /// Silence is waited for no longer than it takes an answer to come; what should come gets all the time it needs on
     /// a busy machine.
-    var patience: Duration { self == .dropped ? .milliseconds(300) : .seconds(8) }
+    var patience: Duration { self == .dropped ? .milliseconds(300) : .seconds(6) }
 
     /// Whether an outcome is as expected.
     ///

@@ -56,6 +56,34 @@ extension ConformanceTest {
                 check(connections, trial)
             }
         },
+        ConformanceTest(
+            "who was connected before the address became a service's stays connected (semantics 28)",
+            keepsConnections: true
+        ) { trial in
+            let service = Service.numbered(1, "web", transports: [.tcp])
+            let client = trial.lab.client.namespace
+            for address in service.externalIPs {
+                try client.ip(["address add \(address)/\(address.family.addressBits) dev lo"])
+            }
+            let servers = try service.externalIPs.map {
+                try EchoServer(in: client, address: $0, port: 80, name: "outside", mode: .keepOpen)
+            }
+            defer { for server in servers { server.stop() } }
+            try trial.apply([])
+            let connections = try service.externalIPs.flatMap { address in
+                try [trial.lab.nodeItself, trial.lab.pod].map {
+                    try LongConnection(from: $0.namespace, to: address, port: 80)
+                }
+            }
+            // Refused first, then dropped.
+            for endpoints in [[], Place.remote1.endpoints()] {
+                var service = service
+                service.externalTrafficPolicy = .local
+                service.endpoints = endpoints
+                try trial.apply([service])
+                check(connections, trial)
+            }
+        },
         ConformanceTest("rules that somebody deleted come back") { trial in
             try trial.apply([web, other])
             try trial.system.damage(in: trial.lab.node)

@@ -19,6 +19,7 @@ public struct ConformanceTest: Sendable {
     public func failures(of system: some SystemUnderTest) throws -> [String] {
         let trial = Trial(system, try ConformanceLab(mode: keepsConnections ? .keepOpen : .answerAndClose))
         try body(trial)
+        trial.check(trial.attempts > 0, "nothing was tried")
         return trial.failures
     }
 }

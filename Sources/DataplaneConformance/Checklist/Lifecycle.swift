@@ -75,13 +75,19 @@ extension ConformanceTest {
                     try LongConnection(from: $0.namespace, to: address, port: 80)
                 }
             }
-            // Refused first, then dropped.
-            for endpoints in [[], Place.remote1.endpoints()] {
+            let fates: [([Endpoint], Outcome)] = [([], .refused), (Place.remote1.endpoints(), .timedOut)]
+            for (endpoints, fate) in fates {
                 var service = service
                 service.externalTrafficPolicy = .local
                 service.endpoints = endpoints
                 try trial.apply([service])
                 check(connections, trial)
+                for address in service.externalIPs {
+                    let outcome = trial.probe(
+                        from: trial.lab.pod, to: address,
+                        timeout: fate == .timedOut ? .milliseconds(200) : .seconds(5))
+                    trial.check(outcome == fate, "a new connection to \(address): \(outcome)")
+                }
             }
         },
         ConformanceTest("rules that somebody deleted come back") { trial in

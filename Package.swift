@@ -74,6 +74,10 @@ let package = Package(
         .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
 
+        .target(
+            name: "DataplaneConformance",
+            dependencies: ["DataplaneTestKit", "NetAddress", "ServiceModel", "ServicePlan"]),
+
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(
@@ -84,8 +88,8 @@ let package = Package(
         .testTarget(
             name: "NFTablesBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel",
-                "ServicePlan",
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress",
+                "ServiceModel", "ServicePlan",
             ]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),

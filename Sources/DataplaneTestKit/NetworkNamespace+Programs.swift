@@ -1,3 +1,5 @@
+public import NetAddress
+
 extension NetworkNamespace {
     /// Runs a program inside of the namespace and returns its standard output; throws ``ProgramFailure`` if its exit
     /// status is not 0.
@@ -18,10 +20,11 @@ extension NetworkNamespace {
         try run { try Program.run(arguments, input: input, timeout: timeout) }
     }
 
-    /// Runs lines of `ip` commands as one process.
-    public func ip(_ lines: [String]) throws {
+    /// Runs lines of `ip` commands as one process; of one family if the commands do not show by themselves which it is.
+    public func ip(_ lines: [String], family: IPFamily? = nil) throws {
         if lines.isEmpty { return }
-        try tool(["ip", "-batch", "-"], input: lines.joined(separator: "\n") + "\n")
+        let option = family.map { [$0 == .ipv4 ? "-4" : "-6"] } ?? []
+        try tool(["ip"] + option + ["-batch", "-"], input: lines.joined(separator: "\n") + "\n")
     }
 
     /// Loads a ruleset text.

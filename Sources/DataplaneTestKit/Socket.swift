@@ -35,17 +35,26 @@ struct Socket: ~Copyable, Sendable {
 
     /// Connects, and waits until that is done or has failed.
     func connect(_ peer: SocketAddress, deadline: Deadline) throws(SystemCallError) {
-        let listener = try ICMPListener.open(for: peer)
-        let result = peer.withSockaddr { Glibc.connect(descriptor.number, $0, $1) }
-        if result == 0 { return }
-        guard errno == EINPROGRESS else { throw .last("connect") }
-        let localPort = localAddress?.port ?? 0
+        let listener = try ICMPListener.open(peer.address.family)
+        if try startConnecting(peer) { return }
+        let attempt = ICMPListener.Attempt(peer: peer, localPort: localAddress?.port ?? 0)
         while true {
             if try wait(POLLOUT, or: listener.socket.descriptor.number, deadline) { break }
-            if let number = listener.failure(localPort: localPort) {
-                throw SystemCallError(call: "connect", number: number)
-            }
+            if let number = listener.failure(of: attempt) { throw SystemCallError(call: "connect", number: number) }
         }
+        try finishConnecting()
+    }
+
+    /// Begins to connect; true if that is done at once, as always with UDP.
+    func startConnecting(_ peer: SocketAddress) throws(SystemCallError) -> Bool {
+        let result = peer.withSockaddr { Glibc.connect(descriptor.number, $0, $1) }
+        if result == 0 { return true }
+        guard errno == EINPROGRESS else { throw .last("connect") }
+        return false
+    }
+
+    /// Throws the reason if the attempt that has ended has failed.
+    func finishConnecting() throws(SystemCallError) {
         var failure: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         try check("getsockopt", getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &failure, &length))
@@ -131,6 +140,8 @@ struct Deadline: Sendable {
     init(_ timeout: Duration) { instant = .now + timeout }
 
     var isOver: Bool { instant <= .now }
+
+    func isBefore(_ other: Deadline) -> Bool { instant < other.instant }
 
     /// What is left, rounded up, as `poll` wants it.
     var milliseconds: Int32 {

@@ -2,7 +2,7 @@ import Glibc
 import NetAddress
 
 /// An address and a port as the socket calls want them.
-struct SocketAddress {
+struct SocketAddress: Hashable {
     let address: IPAddress
     let port: UInt16
 

@@ -40,6 +40,16 @@ struct WorkerThread: Sendable {
             return try box.take()
         }
     }
+
+    /// Runs bodies at the same time, each on a new thread, and waits for all of them; throws the first error.
+    static func runAll<Output: Sendable>(_ bodies: [@Sendable () throws -> Output]) throws -> [Output] {
+        let boxes = bodies.map { _ in ResultBox<Output>() }
+        var threads: [WorkerThread] = []
+        defer { for thread in threads { thread.join() } }
+        for (body, box) in zip(bodies, boxes) { threads.append(try WorkerThread { box.fill(body) }) }
+        while let thread = threads.popLast() { thread.join() }
+        return try boxes.map { try $0.take() }
+    }
 }
 
 /// Carries a result from a thread to the one that joins it. The join is what orders the two accesses.

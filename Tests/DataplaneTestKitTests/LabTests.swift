@@ -60,4 +60,31 @@ import Testing
         #expect(outcome.server == "pod2")
         withExtendedLifetime(servers) {}
     }
+
+    /// Pods on the second node reach everybody by the first one, each other too.
+    @Test(arguments: IPFamily.allCases)
+    func remotePodsAreBehindTheNode(family: IPFamily) throws {
+        let lab = try Lab(pods: 1, remotePods: 2)
+        let servers = try lab.startServers(families: [family])
+        let (pod, remote) = (lab.pods[0], lab.remotePods[0])
+        for (from, source) in [(lab.client, Lab.clientAddresses), (pod.namespace, pod.addresses)] {
+            let outcome = Client.probe(from: from, to: remote.addresses[family], port: 8080)
+            #expect(outcome.server == "remote1")
+            #expect(outcome.seenAs == source[family])
+        }
+        let fromNode = Client.probe(from: lab.node, to: remote.addresses[family], port: 8080)
+        #expect(fromNode.seenAs == Lab.nodeAddressesOnRemoteLink[family])
+        try lab.node.nft(
+            "flush ruleset\ntable inet t {\n chain c {\n type filter hook forward priority 0; drop\n }\n }\n")
+        let neighbour = Client.probe(
+            from: remote.namespace, to: lab.remotePods[1].addresses[family], port: 8080, timeout: .milliseconds(100))
+        #expect(neighbour == .timedOut, "what the node drops does not arrive")
+        try lab.node.nft("flush ruleset\n")
+        for other in [lab.remotePods[1], pod] {
+            let outcome = Client.probe(from: remote.namespace, to: other.addresses[family], port: 8080)
+            #expect(outcome.server == other.name)
+            #expect(outcome.seenAs == remote.addresses[family])
+        }
+        for server in servers { server.stop() }
+    }
 }

@@ -1,0 +1,135 @@
+internal import DataplaneTestKit
+internal import NetAddress
+internal import ServiceModel
+internal import ServicePlan
+
+/// What the numbered behaviours say about one connection, read as plainly as can be: no tables, no plans, every
+/// question asked anew. It shares no code with the planner, so that both are not wrong in the same way.
+struct Oracle: Sendable {
+    let node: NodeFacts
+    /// The node's own addresses.
+    let nodeAddresses: Set<IPAddress>
+
+    func expectation(of destination: Destination, from source: Source) -> Expectation {
+        let family = destination.address.family
+        let sourceAddress = source.address(towards: destination.address, ownAddresses: nodeAddresses)
+        let service = destination.service
+        if destination.kind == .nodePort, !servesNodePorts(of: service, at: destination.address) { return .refused }
+        if destination.kind == .loadBalancerIP, !isAllowed(sourceAddress, by: service, at: destination.address) {
+            return .dropped
+        }
+        let endpoints = EndpointSets(service, destination.servicePort, family, node)
+        let isPod = node.clusterCIDRs.contains { $0.contains(sourceAddress) }
+        let knowsPods = node.clusterCIDRs.contains { $0.family == family }
+        func come(to chosen: [ChosenEndpoint], masqueraded: Bool) -> Expectation {
+            if chosen.isEmpty { return endpoints.cluster.isEmpty ? .refused : .dropped }  // 14, 26
+            return answered(chosen, sourceAddress, masqueraded)
+        }
+        if destination.kind == .clusterIP {
+            let chosen = service.internalTrafficPolicy == .local ? endpoints.local : endpoints.cluster
+            return come(to: chosen, masqueraded: node.masqueradeAll || knowsPods && !isPod)  // 18
+        }
+        if service.externalTrafficPolicy == .cluster { return come(to: endpoints.cluster, masqueraded: true) }  // 19
+        // 20, 21 and 27: policy Local, and who is not from outside.
+        if isPod, !endpoints.cluster.isEmpty { return come(to: endpoints.cluster, masqueraded: false) }
+        if source.isNode, !endpoints.cluster.isEmpty { return come(to: endpoints.cluster, masqueraded: true) }
+        return come(to: endpoints.local, masqueraded: false)
+    }
+
+    /// 22: whoever meets itself is masqueraded in any case.
+    private func answered(_ chosen: [ChosenEndpoint], _ source: IPAddress, _ masqueraded: Bool) -> Expectation {
+        var servers: [String: IPAddress] = [:]
+        for endpoint in chosen {
+            let isItself = endpoint.address == source
+            servers[endpoint.server] =
+                masqueraded || isItself ? endpoint.place.addressOfMasquerade[source.family] : source
+        }
+        return .answered(servers)
+    }
+
+    /// 2, 5 and 6: in the families of the service's cluster IPs, at the chosen addresses, never at loopback.
+    private func servesNodePorts(of service: Service, at address: IPAddress) -> Bool {
+        guard service.clusterIPs.isEmpty || service.clusterIPs.contains(where: { $0.family == address.family }) else {
+            return false
+        }
+        if address.isLoopback { return false }
+        guard let blocks = node.nodePortAddresses else { return nodeAddresses.contains(address) }
+        return blocks.contains { $0.contains(address) }
+    }
+
+    /// 4, 9, 34 and 35.
+    private func isAllowed(_ source: IPAddress, by service: Service, at destination: IPAddress) -> Bool {
+        let ranges = service.loadBalancerSourceRanges
+        if ranges.isEmpty { return true }
+        let ours = ranges.filter { $0.family == source.family }
+        if ours.contains(where: { $0.prefixLength == 0 || $0.contains(source) }) { return true }
+        let namesTheNode = ours.contains { block in nodeAddresses.contains { block.contains($0) } }
+        return namesTheNode && source == destination
+    }
+}
+
+/// An endpoint and the port on it.
+struct ChosenEndpoint {
+    let address: IPAddress
+    let place: Place
+    let server: String
+}
+
+/// 10 to 16: who takes new connections, of all and on this node.
+struct EndpointSets {
+    let cluster: [ChosenEndpoint]
+    let local: [ChosenEndpoint]
+
+    init(_ service: Service, _ port: ServicePort, _ family: IPFamily, _ node: NodeFacts) {
+        let all = service.endpoints.filter { $0.address.family == family && Self.number(of: port, on: $0) != nil }
+        let ready = all.filter { endpoint in
+            service.publishNotReadyAddresses
+                || endpoint.conditions.contains(.isReady) && !endpoint.conditions.contains(.isTerminating)
+        }
+        let terminating = all.filter { $0.conditions.contains([.isServing, .isTerminating]) }
+        func here(_ endpoints: [Endpoint]) -> [Endpoint] {
+            endpoints.filter { node.nodeName != nil && $0.nodeName == node.nodeName }
+        }
+        let near = Self.near(ready, service, node)
+        cluster = Self.choices(near.isEmpty ? terminating : near, port)  // 11
+        local = Self.choices(here(ready).isEmpty ? here(terminating) : here(ready), port)  // 12
+    }
+
+    /// 13: this node's, else this zone's, else all; a hint is worth something only where every ready endpoint has one.
+    private static func near(_ ready: [Endpoint], _ service: Service, _ node: NodeFacts) -> [Endpoint] {
+        func meant(for place: String?, _ hints: (Endpoint) -> [String]) -> [Endpoint]? {
+            guard let place, ready.allSatisfy({ !hints($0).isEmpty }) else { return nil }
+            let near = ready.filter { hints($0).contains(place) }
+            return near.isEmpty ? nil : near
+        }
+        // Native definitions have no control plane that would turn the distribution into hints.
+        let distribution = service.isFromKubernetes ? nil : service.trafficDistribution
+        return meant(for: node.nodeName) { endpoint in
+            if !endpoint.nodeHints.isEmpty { return endpoint.nodeHints }
+            return distribution == "PreferSameNode" ? [endpoint.nodeName].compactMap { $0 } : []
+        }
+            ?? meant(for: node.zone) { endpoint in
+                if !endpoint.zoneHints.isEmpty { return endpoint.zoneHints }
+                return distribution == nil ? [] : [endpoint.zone].compactMap { $0 }
+            } ?? ready
+    }
+
+    private static func number(of port: ServicePort, on endpoint: Endpoint) -> UInt16? {
+        if let stated = endpoint.ports.first(where: { $0.name == port.name && $0.transport == port.transport }) {
+            return stated.port
+        }
+        if endpoint.inheritsTargetPorts, case .number(let number) = port.target { return number }
+        return nil
+    }
+
+    private static func choices(_ endpoints: [Endpoint], _ port: ServicePort) -> [ChosenEndpoint] {
+        endpoints.compactMap { endpoint in
+            guard
+                let place = Place.allCases.first(where: { $0.addresses[endpoint.address.family] == endpoint.address }),
+                let number = number(of: port, on: endpoint)
+            else { return nil }
+            return ChosenEndpoint(
+                address: endpoint.address, place: place, server: ConformanceLab.server(place, number))
+        }
+    }
+}

@@ -8,6 +8,9 @@ public struct NodeFacts: Hashable, Sendable {
     public var zone: String?
     /// The addresses of pods (`--cluster-cidr`): what tells their traffic from the outside's. Empty if it is not known.
     public var clusterCIDRs: [CIDR]
+    /// The node's own addresses (`--node-address`): whether source ranges allow its own processes (semantics 35). Nil if
+    /// they are not known.
+    public var addresses: Set<IPAddress>?
     /// The interfaces that pods' traffic comes in by (`--pod-bridge-interface`, `--pod-interface-name-prefix`): another way
     /// to tell it from the outside's. Empty if they are not known.
     public var podInterfaces: [PodInterface] = []

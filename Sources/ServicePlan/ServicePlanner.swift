@@ -17,7 +17,7 @@ public struct ServicePlanner: Sendable {
             let addresses = FamilyAddresses(service, family)
             guard !addresses.isEmpty else { continue }
             let endpoints = EndpointSelection(service, family, node)
-            let access = Access(sources: SourceRanges(service, family), limits: ConnectionLimits(service))
+            let access = Access(sources: SourceRanges(service, family, node), limits: ConnectionLimits(service))
             for port in service.ports {
                 let targets = endpoints.targets(for: port)
                 let pools = PortPools(port, of: service, family, targets, first: planned.pools.count)

@@ -9,8 +9,10 @@ struct SourceRanges {
     private let allowed: [CIDR]?
     /// Who may use load-balancer addresses, beside that (semantics 4 and 9); nil is everybody.
     private let balancerSources: [CIDR]?
+    private let nodeAddresses: Set<IPAddress>?
 
-    init(_ service: Service, _ family: IPFamily) {
+    init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
+        nodeAddresses = node.addresses
         denied = Self.distinct(service.deniedSources.filter { $0.family == family })
         allowed = Self.restriction(service.allowedSources, family)
         balancerSources = Self.restriction(service.loadBalancerSourceRanges, family)
@@ -18,14 +20,15 @@ struct SourceRanges {
 
     /// The blocks that may use an address, none within another; nil is everybody.
     ///
-    /// Where source ranges restrict a load-balancer address, the address itself is always among its sources: only the
-    /// node's own processes can send from it, where it is bound to the node (semantics 35). A family that either list
-    /// closes is closed to them too.
+    /// Where source ranges of a load-balancer address allow the node's own, the address itself is among its sources: the
+    /// node's processes send from it where it is bound to the node (semantics 35). So it is where nobody knows the node's
+    /// addresses, since nobody else can send from it. A family that either list closes is closed to them too.
     func allowed(to address: FrontendAddress) -> [CIDR]? {
         guard case .loadBalancerIP(let ip) = address, let balancerSources else { return allowed }
         guard !balancerSources.isEmpty, allowed?.isEmpty != true else { return [] }
         let common = allowed.map { Self.intersection($0, balancerSources) } ?? balancerSources
-        return Self.distinct(common + [CIDR(ip)])
+        let allowsNode = nodeAddresses?.contains { address in common.contains { $0.contains(address) } } ?? true
+        return allowsNode ? Self.distinct(common + [CIDR(ip)]) : common
     }
 
     /// What a list says about a family: a list that names only the other one closes this one, and a block of all

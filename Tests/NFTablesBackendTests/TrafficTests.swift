@@ -376,7 +376,43 @@ struct TrafficTests {
         try lab.node.ip(["address add \(Self.loadBalancerIPs.ipv4)/32 dev lo"])
         var service = Self.everyKind(.tcp)
         service.loadBalancerSourceRanges = ["192.0.2.10/32"].compactMap { CIDR($0) }
-        try Desired(services: [service]).apply(in: lab.node)
-        #expect(Client.probe(from: lab.node, to: Self.loadBalancerIPs.ipv4, port: 80).server != nil)
+        func fromNode(_ desired: Desired) throws -> Outcome {
+            try desired.apply(in: lab.node)
+            return Client.probe(from: lab.node, to: Self.loadBalancerIPs.ipv4, port: 80, timeout: .milliseconds(200))
+        }
+        var desired = Desired(services: [service])
+        #expect(try fromNode(desired).server != nil)
+        desired.node.addresses = [Lab.nodeAddresses.ipv4]
+        #expect(try fromNode(desired).server != nil)
+        // Ranges without any address of the node close the address to the node too.
+        desired.services[0].loadBalancerSourceRanges = ["198.51.100.0/24"].compactMap { CIDR($0) }
+        #expect(try fromNode(desired).server == nil)
+    }
+
+    /// Semantics 6 and 26: an address of a service that is the node's own comes before a node port of the same number,
+    /// also where nothing serves it, and node ports' lists and memories do not concern it.
+    @Test(arguments: IPFamily.allCases) func serviceAddressesComeBeforeNodePorts(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 2)
+        let servers = try lab.startServers(families: [family])
+        defer { for server in servers { server.stop() } }
+        var nodePort = Service.test(
+            "port", clusterIPs: [Self.clusterIPs[family]], nodePort: 30080, endpoints: [Lab.podAddresses(1)[family]])
+        nodePort.clientIPAffinitySeconds = 60
+        nodePort.deniedSources = [CIDR(Lab.clientAddresses[family])]
+        nodePort.maxConnectionsPerSource = 1
+        var external = Service.test("external", endpoints: [Lab.podAddresses(2)[family]])
+        external.externalIPs = [Lab.nodeAddresses[family]]
+        external.ports[0].port = 30080
+        func outcome(_ services: [Service]) throws -> Outcome {
+            try Desired(services: services).apply(in: lab.node)
+            return Client.probe(
+                from: lab.client, to: Lab.nodeAddresses[family], port: 30080, timeout: .milliseconds(300))
+        }
+        for _ in 0..<3 { #expect(try outcome([nodePort, external]).server == "pod2") }
+        external.endpoints = []
+        #expect(try outcome([nodePort, external]) == .refused)
+        #expect(try outcome([nodePort]) == .timedOut)
+        nodePort.deniedSources = []
+        #expect(try outcome([nodePort]).server == "pod1")
     }
 }

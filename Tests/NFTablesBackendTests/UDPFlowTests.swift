@@ -59,7 +59,9 @@ struct UDPFlowTests {
         try Desired(services: [Self.service([2, 3])]).applyAndEndFlows(in: lab.node)
         for (flow, pod) in zip(flows, before) {
             let now = flow.probe().server
-            #expect(pod == "pod2" ? now == "pod2" : now == "pod2" || now == "pod3", "\(String(describing: pod)) → \(String(describing: now))")
+            #expect(
+                pod == "pod2" ? now == "pod2" : now == "pod2" || now == "pod3",
+                "\(String(describing: pod)) → \(String(describing: now))")
         }
     }
 

@@ -41,17 +41,18 @@ extension Layout {
     /// connection only where the rule names the protocol.
     func learn(_ family: IPFamily) -> [[Statement]] {
         let port: [Field] = [.connectionProtocol, .originalDestinationPort]
-        func find(_ role: SetID.Role, _ key: [Field], _ transport: TransportProtocol) -> [Statement] {
-            [
-                .transportIs(transport), .setDestination(family, key, map: SetID(family, role).name),
-                goto(.remember),
-            ]
+        let address: [Field] = [.originalDestination(family)]
+        func find(_ role: SetID.Role, _ key: [Field]) -> [Statement] {
+            [.setDestination(family, key, map: SetID(family, role).name), goto(.remember)]
         }
         let services = TransportProtocol.allCases.map {
-            find(.affinityServices, [.originalDestination(family)] + port, $0)
+            [.transportIs($0)] + find(.affinityServices, address + port)
         }
         let nodePorts = nodePortAddresses(family).flatMap { isOurs in
-            TransportProtocol.allCases.map { isOurs + find(.affinityNodePorts, port, $0) }
+            TransportProtocol.allCases.map { transport in
+                isOurs + [.transportIs(transport)] + isNoService(address + port, family)
+                    + find(.affinityNodePorts, port)
+            }
         }
         return services + [[.setDestination(family, [.originalDestination(family)])]] + nodePorts
             + [[restore(family)]]

@@ -6,7 +6,7 @@ internal import NetAddress
 extension Layout {
     /// Semantics 34: lists of sources are asked before NAT, by new connections alone.
     func sourceCheck(_ family: IPFamily) -> [[Statement]] {
-        let ports = nodePortAddresses(family)
+        let ports = nodePorts(family)
         return [
             [member(.restrictedServices, family), sources(.sourceRanges, family, areIn: false), goto(.blocked)],
             [member(.denyingServices, family), sources(.deniedSources, family, areIn: true), goto(.blocked)],
@@ -21,6 +21,12 @@ extension Layout {
             }
     }
 
+    /// What is addressed is a node port, where the port alone would say so.
+    private func nodePorts(_ family: IPFamily) -> [[Statement]] {
+        let services = isNoService(SetID(family, .clusterServices).definition.key, family)
+        return nodePortAddresses(family).map { $0 + services }
+    }
+
     private func sources(_ role: SetID.Role, _ family: IPFamily, areIn: Bool) -> Statement {
         let set = SetID(family, role)
         return .within(set.definition.key, of: set.name, inverted: !areIn)
@@ -33,7 +39,7 @@ extension Layout {
             let map = SetID(family, role)
             return [.setDestination(family, map.definition.key, map: map.name), goto(.limits)]
         }
-        return [find(.limitedServices)] + nodePortAddresses(family).map { $0 + find(.limitedNodePorts) }
+        return [find(.limitedServices)] + nodePorts(family).map { $0 + find(.limitedNodePorts) }
     }
 
     func limits(_ family: IPFamily) -> [[Statement]] {

@@ -51,6 +51,9 @@ struct Layout {
             case .externalLocalService: local(family, .chooseClusterEndpoint, .chooseEndpoint)
             case .nodePort:
                 [
+                    // An address of a service that nothing serves is still not a node port's (semantics 6).
+                    [member(.rejectedServices, family), .verdict(.return)],
+                    [member(.droppedServices, family), .verdict(.return)],
                     [member(.nodePorts, family), .setMark(bit), goto(.chooseNodePortEndpoint)],
                     [member(.nodePortsLocal, family), goto(.nodePortLocal)],
                 ]
@@ -101,6 +104,12 @@ struct Layout {
                 case .prefix(let start): [.inputInterface(start, isPrefix: true)]
                 }
             }
+    }
+
+    /// Tells node ports from addresses of services that are the node's own and have the same port (semantics 6).
+    func isNoService(_ key: [Field], _ family: IPFamily) -> [Statement] {
+        [SetID.Role.clusterServices, .externalServices, .externalLocalServices, .rejectedServices, .droppedServices]
+            .map { .member(key, of: SetID(family, $0).name, inverted: true) }
     }
 
     /// Service addresses first, then node ports (semantics 6).

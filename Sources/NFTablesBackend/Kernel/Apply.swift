@@ -34,7 +34,9 @@ extension NFTablesBackend {
                 summary.udp = changes.udpChanges
                 return summary
             } catch {
-                guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error) }
+                guard error.isStale || error.isOutdated && attempt <= 2 else {
+                    throw explain(error, state)
+                }
                 try observe(into: &state)
             }
         }

@@ -2,11 +2,14 @@ internal import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import Netlink
+internal import ServiceModel
 
 /// Something that the backend cannot do without, and that a kernel may have been built without.
 struct KernelFeature: Sendable {
     /// For messages: what it does, and the kernel module that does it.
     let name: String
+    /// Those sets whose elements make it needed; none for what is needed always.
+    var roles: Set<SetID.Role> = []
     /// Adds the objects that need it to a table that is there.
     let build: @Sendable (inout Batch, Table) -> Void
 
@@ -67,18 +70,69 @@ struct KernelFeature: Sendable {
                 batch.add(map)
                 batch.add(Rule(family, [.redirect(family, map.key, map: map.name)]), to: chain)
             },
+            statements(
+                "addresses written into packets (module nf_tables)", family,
+                [.setDestination(family, [.originalDestination(family)])]),
+        ] + onDemand(family)
+    }
+
+    /// What only some services need.
+    private static func onDemand(_ family: IPFamily) -> [KernelFeature] {
+        let hashed: Set<SetID.Role> = [
+            .hashedEndpoints, .nodePortHashedEndpoints, .clusterHashedEndpoints, .nodePortClusterHashedEndpoints,
         ]
+        return [
+            KernelFeature(name: "hashes (module nft_hash)", roles: hashed) { batch, table in
+                var map = SetID(family, .hashedEndpoints, 1).definition
+                map.table = table.name
+                let chain = Chain(family: table.family, table: table.name, name: "probe")
+                let key = map.key.dropLast() + [Field.sourceSlot(family, modulus: 1)]
+                batch.add(chain)
+                batch.add(SetDefinition(family: family, table: table.name, name: "slots", key: map.key))
+                batch.add(Rule(family, [.member(Array(key), of: "slots")]), to: chain)
+            },
+            filled(
+                "sets that rules fill (module nf_tables)", .affinity, [.affinityNumbers],
+                SharedRule.remember(SetID(family, .affinityNumbers, 1))),
+            filled(
+                "limits of rates (module nft_limit)", .ratesBySource, [.rateLimits],
+                SharedRule.limitRate(SetID(family, .rateLimits, RateLimits.number(of: .init(perSecond: 1, burst: 1))))),
+            filled(
+                "counts of connections (module nft_connlimit)", .connectionsBySource,
+                [.connectionLimits, .sourceConnectionLimits],
+                SharedRule.limitConnections(SetID(family, .sourceConnectionLimits, 1))),
+        ]
+    }
+
+    /// A set and the statement that fills it.
+    private static func filled(
+        _ name: String, _ role: SetID.Role, _ roles: Set<SetID.Role>, _ rule: SharedRule
+    ) -> KernelFeature {
+        KernelFeature(name: name, roles: roles) { batch, table in
+            var set = SetID(table.family, role).definition
+            set.table = table.name
+            let chain = Chain(family: table.family, table: table.name, name: "probe")
+            let filling = rule.rule.statements?.filter { if case .updateSet = $0 { true } else { false } } ?? []
+            batch.add(chain)
+            batch.add(set)
+            batch.add(Rule(table.family, filling), to: chain)
+        }
     }
 }
 
 extension NFTablesBackend {
     /// Says what the kernel lacks, if a transaction was refused for that; else what it refused.
-    mutating func explain(_ error: KernelError) -> BackendError {
+    mutating func explain(
+        _ error: KernelError, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) -> BackendError {
         guard case .transaction(let refusal) = error, refusal.cause.mayMeanMissingFeature else {
             return error.backendError
         }
+        var roles: Set<SetID.Role> = []
+        state.forEachDesired { key, _ in if case .element(_, let set) = key { roles.insert(set.role) } }
         for family in IPFamily.allCases {
-            guard let missing = try? missing(KernelFeature.all(family), family), !missing.isEmpty else { continue }
+            let features = KernelFeature.all(family).filter { $0.roles.isEmpty || !$0.roles.isDisjoint(with: roles) }
+            guard let missing = try? missing(features, family), !missing.isEmpty else { continue }
             let list = missing.joined(separator: ", ")
             return BackendError(.unsupported, "the kernel lacks what --backend nftables needs: \(list)")
         }

@@ -45,6 +45,8 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Dataplane", dependencies: ["NetAddress", "ServicePlan"]),
 
+        .target(name: "PacketTrace", dependencies: ["NFTables", "NetAddress"]),
+
         // Layer 4: the backends.
         .target(
             name: "NFTablesBackend",
@@ -56,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan",
+                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan",
                 "ServiceSource", argumentParser, logging,
             ]),
 
@@ -81,9 +83,11 @@ let package = Package(
         .testTarget(
             name: "NFTablesBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel",
-                "ServicePlan",
+                "Dataplane", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace",
+                "ServiceModel", "ServicePlan",
             ]),
+        .testTarget(
+            name: "PacketTraceTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "PacketTrace"]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
         // Runs the built program, which is why it depends on it.

@@ -143,9 +143,9 @@ struct Interpreter {
         var steps: [Step] = []
     }
 
-    /// `NFT_JUMP_STACK_SIZE` is 16; `goto` counts here too.
-    private static let deepest = 64
-    private static let mostSteps = 1_000_000
+    /// More than the kernel's `NFT_JUMP_STACK_SIZE`, which is 16, since `goto` counts here too.
+    private static let deepest = 32
+    private static let mostSteps = 100_000
 
     private mutating func run(_ name: String, _ place: Place, _ worlds: [World], depth: Int) -> ChainResult {
         var result = ChainResult()

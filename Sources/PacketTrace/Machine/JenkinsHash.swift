@@ -25,7 +25,7 @@ package enum JenkinsHash {
     /// The hash as a number from 0 up to, but not including, the modulus: the kernel scales it instead of dividing
     /// (`reciprocal_scale` of linux/kernel.h).
     package static func slot(_ key: UnsafeRawBufferPointer, seed: UInt32, modulus: UInt32) -> UInt32 {
-        UInt32(truncatingIfNeeded: UInt64(hash(key, initial: seed)) &* UInt64(modulus) >> 32)
+        UInt32(truncatingIfNeeded: (UInt64(hash(key, initial: seed)) &* UInt64(modulus)) >> 32)
     }
 
     /// Up to four bytes, the first one least; missing ones are zero.

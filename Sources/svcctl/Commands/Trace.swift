@@ -55,7 +55,11 @@ struct Trace: ParsableCommand {
 
     func run() throws {
         let view = NodeView(addresses: nodeAddress.map { Set($0) } ?? NodeAddresses.own())
-        let origin: Packet.Origin = view.isLocal(from) && via == nil ? .node : .interface(via)
+        let isOwn = view.isLocal(from)
+        guard !isOwn || via == nil else {
+            throw ValidationError("--via does not go with --from \(from), which is the node's own address")
+        }
+        let origin: Packet.Origin = isOwn ? .node : .interface(via)
         guard let packet = Packet(from: from, to: to.address, transport: to.transport, origin: origin) else { return }
         let tracer: Tracer
         do {

@@ -170,6 +170,33 @@ struct TraceTests {
         }
     }
 
+    /// What the node sends to itself comes in again through loopback.
+    @Test(arguments: IPFamily.allCases) func endpointInTheHostNetwork(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let address = Lab.nodeAddresses[family]
+        let server = try EchoServer(in: lab.node, address: address, port: 8080, name: "node")
+        defer { server.stop() }
+        var service = TrafficTests.everyKind(.tcp, pods: 0)
+        service.endpoints = [Endpoint(address: address)]
+        service.endpoints[0].nodeName = "node-a"
+        let desired = Desired(services: [service])
+        try desired.apply(in: lab.node)
+        for kind in TrafficTests.Kind.allCases {
+            let (to, port) = TrafficTests.target(.init(kind: kind, family: family, transport: .tcp))
+            for client in Client.all(lab) {
+                let path = try path(Tracer(desired.ruleset), client, .init(to, port), .tcp)
+                let seen = DataplaneTestKit.Client.probe(from: client.namespace, to: to, port: port)
+                let isMasqueraded =
+                    path.probability(of: .delivered(to: .init(address, 8080), masqueraded: true)) == .one
+                #expect(
+                    isMasqueraded
+                        || path.outcomes.map(\.outcome) == [.delivered(to: .init(address, 8080), masqueraded: false)])
+                #expect(seen.server == "node")
+                if !isMasqueraded { #expect(seen.seenAs == path.packet.source) }
+            }
+        }
+    }
+
     /// Weights are exact shares.
     @Test func weights() throws {
         var service = Service.test(

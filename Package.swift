@@ -87,7 +87,8 @@ let package = Package(
                 "ServiceModel", "ServicePlan",
             ]),
         .testTarget(
-            name: "PacketTraceTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "PacketTrace"]),
+            name: "PacketTraceTests",
+            dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "PacketTrace"]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
         // Runs the built program, which is why it depends on it.

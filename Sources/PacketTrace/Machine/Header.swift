@@ -32,7 +32,7 @@ struct Header: Hashable {
     }
 
     mutating func forget(_ range: Range<Int>) {
-        for index in range where index >= 0 && index < bytes.count && index < 64 {
+        for index in range.clamped(to: 0..<min(bytes.count, 64)) {
             bytes[index] = 0
             unknown |= 1 << UInt64(index)
         }

@@ -25,10 +25,13 @@ extension RuleRun {
             context.family)
         let value = commonBytes(register, length).map { target?.value($0) ?? "" } ?? operand(word).text
         add(.change, "\(target?.text ?? "the packet") set \(value)\(share(live.probability))")
+        var isUnknown = false
         for index in live.indices {
             let bytes = live[index].registers.bytes(at: word, count: length)
+            if bytes == nil { isUnknown = true }
             live[index].state.write(bytes, base, offset, length)
         }
+        if isUnknown { notes.append("what \(target?.text ?? "the packet") is set to is not known") }
     }
 
     mutating func redirect(_ address: Register, _ port: Register?) {
@@ -36,26 +39,29 @@ extension RuleRun {
             port == nil || port?.word != nil
         else { return giveUp("destinations are not translated here") }
         let length = context.family.addressLength
-        keep { $0.registers.bytes(at: word, count: length) != nil }
-        guard !live.isEmpty else { return add(.note, "where it is redirected to is not known; taken as no match") }
-        var texts: [(text: String, probability: Fraction)] = []
-        for index in live.indices {
-            let registers = live[index].registers
-            guard let bytes = registers.bytes(at: word, count: length), let to = IPAddress(networkBytes: bytes[...])
-            else { continue }
-            let toPort = port?.word.flatMap { registers.bytes(at: $0, count: 2) }
-                .map { UInt16($0[0]) << 8 | UInt16($0[1]) }
-            live[index].state.redirect(to: to, toPort)
-            let text = toPort.map { SocketAddress(to, $0).text } ?? to.description
-            if let place = texts.firstIndex(where: { $0.text == text }), texts.count <= 11 {
-                texts[place].probability += live[index].probability
-            } else {
-                texts.append((text, live[index].probability))
+        let portWord = port?.word
+        var targets: Set<String> = []
+        var isUnknown = false
+        keep { world in
+            guard let bytes = world.registers.bytes(at: word, count: length),
+                let address = IPAddress(networkBytes: bytes[...])
+            else {
+                isUnknown = true
+                return false
             }
+            let toPort = portWord.flatMap { world.registers.bytes(at: $0, count: 2) }
+                .map { UInt16($0[0]) << 8 | UInt16($0[1]) }
+            world.state.redirect(to: address, toPort)
+            if targets.count < 2 {
+                targets.insert(toPort.map { SocketAddress(address, $0).text } ?? address.description)
+            }
+            return true
         }
-        // The look-up before has told where it may go.
-        let only = texts.first.flatMap { texts.count == 1 ? $0.text : nil }
-        add(.redirect, "redirected\(only.map { " to \($0)" } ?? "")\(share(live.probability))")
+        if isUnknown { add(.note, "where it is redirected to is not known; taken as no match") }
+        guard !live.isEmpty else { return }
+        // Of several, the look-up before has told where it may go.
+        let only = targets.first.flatMap { targets.count == 1 ? " to \($0)" : nil } ?? ""
+        add(.redirect, "redirected\(only)\(share(live.probability))")
         finish(.accept)
     }
 
@@ -105,8 +111,9 @@ extension PacketState {
     fileprivate mutating func redirect(to address: IPAddress, _ port: UInt16?) {
         guard var connection else { return }
         let toPort = port ?? connection.destinationPort
-        let isChanged = connection.answering.address != address || connection.answering.port != toPort
-        connection.answering = (address, toPort)
+        let isChanged = connection.replySource != address || connection.replySourcePort != toPort
+        connection.replySource = address
+        connection.replySourcePort = toPort
         connection.status |= Connection.destinationNATDone | (isChanged ? Connection.destinationNAT : 0)
         self.connection = connection
         if isChanged, let toPort { send(to: SocketAddress(address, toPort)) }

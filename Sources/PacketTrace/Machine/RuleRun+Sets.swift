@@ -4,8 +4,8 @@ internal import NetAddress
 // Look-ups, and rules that add elements.
 
 extension RuleRun {
-    /// As the kernel has it: if the key is not there, or is there and the look-up is inverted, the catch-all element is
-    /// asked; what is found may have an expression, and that may end the rule.
+    /// The catch-all element stands for every key that is not there, also where the look-up is inverted (Linux 6.18; older
+    /// kernels ask it after inverting). What is found may have an expression, and that may end the rule.
     mutating func lookUp(_ name: String, _ register: Register, _ destination: Register?, _ inverted: Bool) {
         guard let set = context.table.sets[name] else {
             return giveUp("the set \(name) is not there, or has a form that cannot be read")
@@ -18,17 +18,9 @@ extension RuleRun {
         var limits: [StatefulExpression] = []
         keep { world in
             let key = world.registers.key(at: word, significant: set.significantLength, padded: set.keyLength)
-            let found = key.flatMap { world.state.element($0, set) }
-            var element = found
-            let goesOn: Bool
-            if (found != nil) != inverted {
-                goesOn = true
-            } else {
-                element = set.catchAll.map { FoundElement($0) }
-                goesOn = element != nil
-            }
-            report.count(key, found ?? element, world.probability)
-            guard goesOn else { return false }
+            let element = key.flatMap { world.state.element($0, set) } ?? set.catchAll.map { FoundElement($0) }
+            report.count(key, element, world.probability)
+            guard (element != nil) != inverted else { return false }
             guard let element else { return true }
             if let target = destination?.word {
                 if let datum = element.datum {

@@ -291,7 +291,7 @@ extension PacketState {
             let port = isReply ? (connection.isMasqueraded ? nil : connection.sourcePort) : connection.destinationPort
             return port.map { [UInt8(truncatingIfNeeded: $0 >> 8), UInt8(truncatingIfNeeded: $0)] }
         case .sourceIPv4, .sourceIPv6:
-            return (isReply ? connection.answering.address : connection.source)?.networkBytes
+            return (isReply ? connection.replySource : connection.source)?.networkBytes
         case .destinationIPv4, .destinationIPv6:
             let source = connection.isMasqueraded ? nil : connection.source
             return (isReply ? source : connection.destination)?.networkBytes

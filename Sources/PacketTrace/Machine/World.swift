@@ -61,12 +61,12 @@ struct PacketState: Hashable {
 }
 
 extension PacketState {
-    private func isIPv4() -> Bool { network.bytes.count == 20 }
+    private var isIPv4: Bool { network.bytes.count == 20 }
 
-    var family: IPFamily { isIPv4() ? .ipv4 : .ipv6 }
+    var family: IPFamily { isIPv4 ? .ipv4 : .ipv6 }
 
-    var sourceOffset: Int { isIPv4() ? 12 : 8 }
-    var destinationOffset: Int { isIPv4() ? 16 : 24 }
+    var sourceOffset: Int { isIPv4 ? 12 : 8 }
+    var destinationOffset: Int { isIPv4 ? 16 : 24 }
 
     private func address(at offset: Int) -> IPAddress? {
         network.read(offset, family.addressLength).flatMap { IPAddress(networkBytes: $0) }
@@ -82,7 +82,7 @@ extension PacketState {
 
     var sourcePort: UInt16? { port(at: 0) }
     var destinationPort: UInt16? { port(at: 2) }
-    var transportNumber: UInt8 { network.bytes[isIPv4() ? 9 : 6] }
+    var transportNumber: UInt8 { network.bytes[isIPv4 ? 9 : 6] }
 
     /// Rewrites the destination, as NAT does.
     mutating func send(to destination: SocketAddress) {
@@ -108,12 +108,8 @@ struct Connection: Hashable {
     let destination: IPAddress?
     let destinationPort: UInt16?
     /// Where answers come from.
-    var answering: (address: IPAddress?, port: UInt16?) {
-        get { (replySource, replySourcePort) }
-        set { (replySource, replySourcePort) = newValue }
-    }
-    private var replySource: IPAddress?
-    private var replySourcePort: UInt16?
+    var replySource: IPAddress?
+    var replySourcePort: UInt16?
     var status: UInt32 = 0
 
     init(_ packet: PacketState) {

@@ -78,7 +78,7 @@ extension Step {
         let inner = children.flatMap { $0.lines(isVerbose: isVerbose) }
         // A mere way to another chain is seen by what that chain does.
         if !isVerbose, findings.allSatisfy({ $0.kind == .verdict && !$0.isTelling }) { return inner }
-        let end = matched == .zero ? ["no match"] : []
+        let end = matched == .zero && findings.last?.kind != .note ? ["no match"] : []
         let text = (findings.map(\.text) + end).joined(separator: "; ")
         return ["  \(chain)\(isVerbose ? " rule \(number)" : ""): \(text)"] + inner
     }

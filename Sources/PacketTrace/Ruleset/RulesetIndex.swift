@@ -50,7 +50,7 @@ struct RulesetIndex: Sendable {
     /// Connection tracking has priority -200 (`NF_IP_PRI_CONNTRACK`). All NAT chains of a hook run where the kernel has its
     /// NAT, whatever their own priority: -100 for destinations (`NF_IP_PRI_NAT_DST`), 100 for sources
     /// (`NF_IP_PRI_NAT_SRC`); their priorities order them among themselves. Of two chains with the same priority, the
-    /// later made runs first.
+    /// later made runs first. Connections are taken to be tracked, as they are where any rule asks for NAT or for `ct`.
     func entries(_ point: Chain.Point, _ family: IPFamily) -> [HookEntry] {
         var found: [(priority: Int32, entry: HookEntry)] = []
         var translating: [(priority: Int32, table: TableIndex, chain: Chain)] = []

@@ -3,10 +3,10 @@ internal import NetAddress
 
 /// This machine's own addresses.
 enum NodeAddresses {
-    /// The addresses of all interfaces, which anybody may ask for.
-    static func own() -> Set<IPAddress> {
+    /// The addresses of all interfaces, which anybody may ask for; nil, with the reason in errno, if that fails.
+    static func own() -> Set<IPAddress>? {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { return [] }
+        guard getifaddrs(&first) == 0 else { return nil }
         defer { freeifaddrs(first) }
         var addresses: Set<IPAddress> = []
         var next = first

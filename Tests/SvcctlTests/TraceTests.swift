@@ -108,10 +108,11 @@ struct TraceTests {
         let forbidden = try namespace.svcctlWithoutPrivilege(question)
         #expect(forbidden.status == 77 && forbidden.output.isEmpty)
         #expect(try namespace.svcctlWithoutPrivilege(question + ["-"], input: Sample.web).status == 0)
+        // With definitions and the node's addresses, nothing is asked of the kernel.
+        let offline = ["trace", "--from", "10.0.0.1", "--to", "10.96.0.10:80", Svcctl.cluster]
         #expect(
-            try namespace.svcctlWithoutNetlink(
-                ["trace", "--from", "10.0.0.1", "--to", "10.96.0.10:80", "--node-address", "10.0.0.1", Svcctl.cluster],
-                errno: 13
-            ).status == 0)
+            try namespace.svcctlWithoutNetlink(offline + ["--node-address", "10.0.0.1"], errno: 13).status == 0)
+        let unknown = try namespace.svcctlWithoutNetlink(offline, errno: 13)
+        #expect(unknown.status == 66 && unknown.errors.contains("--node-address"))
     }
 }

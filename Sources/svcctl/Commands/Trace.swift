@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
+internal import Glibc
 internal import NFTables
 internal import NFTablesBackend
 internal import NetAddress
@@ -54,7 +55,12 @@ struct Trace: ParsableCommand {
     }
 
     func run() throws {
-        let view = NodeView(addresses: nodeAddress.map { Set($0) } ?? NodeAddresses.own())
+        guard let own = nodeAddress.map({ Set($0) }) ?? NodeAddresses.own() else {
+            printError(
+                "svcctl: this machine's addresses: \(String(cString: strerror(errno))); name them: --node-address")
+            throw ExitCode.unreadableInput
+        }
+        let view = NodeView(addresses: own)
         let isOwn = view.isLocal(from)
         guard !isOwn || via == nil else {
             throw ValidationError("--via does not go with --from \(from), which is the node's own address")

@@ -46,7 +46,8 @@ let package = Package(
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServicePlan"]),
 
-        // Layer 4: the backends.
+        // Layer 4: the backends; what a ruleset does with a packet.
+        .target(name: "PacketTrace", dependencies: ["NFTables", "NetAddress"]),
         .target(
             name: "NFTablesBackend",
             dependencies: [
@@ -57,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan",
+                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan",
                 "ServiceSource", argumentParser, logging,
             ]),
 
@@ -89,8 +90,11 @@ let package = Package(
             name: "NFTablesBackendTests",
             dependencies: [
                 "Dataplane", "DataplaneConformance", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress",
-                "ServiceModel", "ServicePlan",
+                "PacketTrace", "ServiceModel", "ServicePlan",
             ]),
+        .testTarget(
+            name: "PacketTraceTests",
+            dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "PacketTrace"]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
         // Runs the built program, which is why it depends on it.

@@ -18,7 +18,10 @@ struct DefinitionArguments: ParsableArguments {
     }
 
     /// Reads and checks everything; warnings go to standard error.
-    func load() throws -> Definitions {
+    func load() throws -> Definitions { try Self.load(files) }
+
+    /// The same for any files.
+    static func load(_ files: [String]) throws -> Definitions {
         let inputs = try DefinitionFiles.read(files)
         let definitions = try Definitions(decoding: inputs)
         for warning in definitions.warnings { printError(warning.description) }

@@ -12,5 +12,7 @@ struct Svcctl: ParsableCommand {
             77 not permitted.
             """,
         version: "0.1.0",
-        subcommands: [Apply.self, Diff.self, Check.self, Status.self, Backends.self, Cleanup.self])
+        subcommands: [
+            Apply.self, Diff.self, Check.self, Status.self, Trace.self, Backends.self, Cleanup.self,
+        ])
 }

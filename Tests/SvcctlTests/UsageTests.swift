@@ -8,12 +8,13 @@ struct UsageTests {
     ]
 
     @Test(arguments: [
-        ([], ["apply", "diff", "check", "status", "cleanup", "--version"]),
+        ([], ["apply", "diff", "check", "status", "trace", "cleanup", "--version"]),
         (["apply"], ["--dry-run", "--backend", "-o, --output", "--log-level"] + nodeOptions),
         (["diff"], ["--backend", "-o, --output", "--log-level"] + nodeOptions),
         (["check"], ["-o, --output", "--log-level"]),
         (["status"], ["--backend", "-o, --output", "--log-level"]),
         (["cleanup"], ["-o, --output", "--log-level"]),
+        (["trace"], ["--from", "--to", "--via", "--node-address", "--verbose", "-o, --output"] + nodeOptions),
     ])
     func helpNamesTheOptions(command: [String], options: [String]) throws {
         let result = try hostProgram([Svcctl.path()] + command + ["--help"])

@@ -70,6 +70,14 @@ struct NodeOptions: ParsableArguments {
             valueName: "prefix[,prefix]"))
     var podInterfaceNamePrefix: InterfaceNames?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            The node's own addresses, comma-separated: source ranges that hold one of them let the node use the \
+            service, and a packet from one of them is a process of the node's.
+            """, valueName: "addr[,addr]"))
+    var nodeAddress: AddressList?
+
     @Flag(help: "Masquerade all connections to cluster IPs.")
     var masqueradeAll = false
 
@@ -95,6 +103,7 @@ struct NodeOptions: ParsableArguments {
             nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr?.blocks ?? [],
             masqueradeAll: masqueradeAll, nodePortAddresses: nodeportAddresses?.blocks)
         node.serviceCIDRs = serviceCidr?.blocks ?? []
+        node.addresses = nodeAddress?.addresses
         node.podInterfaces =
             (podBridgeInterface?.names ?? []).map { .bridge($0) }
             + (podInterfaceNamePrefix?.names ?? []).map { .prefix($0) }
@@ -120,6 +129,18 @@ struct CIDRList: ExpressibleByArgument {
         let blocks = parts.compactMap { CIDR($0) }
         guard blocks.count == parts.count else { return nil }
         self.blocks = blocks
+    }
+}
+
+/// `ADDR,ADDR…` on the command line.
+struct AddressList: ExpressibleByArgument {
+    let addresses: Set<IPAddress>
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        let addresses = parts.compactMap { IPAddress($0) }
+        guard addresses.count == parts.count else { return nil }
+        self.addresses = Set(addresses)
     }
 }
 

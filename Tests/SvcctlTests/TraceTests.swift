@@ -71,7 +71,7 @@ struct TraceTests {
         (["--from", "10.0.0.1", "--to", "[10.96.0.10]:80"], "no address and port"),
         (["--from", "10.0.0.1", "--to", "[fd00::2]:80"], "same family"),
         (["--from", "web", "--to", "10.96.0.10:80"], "'web' is no address"),
-        (["--from", "10.0.0.1", "--to", "10.96.0.10:80", "--node-address", "10.0.0.1,"], "no list of addresses"),
+        (["--from", "10.0.0.1", "--to", "10.96.0.10:80", "--node-address", "10.0.0.1,"], "--node-address"),
         (["--from", "127.0.0.1", "--to", "10.96.0.10:80", "--via", "eth0"], "--via"),
     ])
     func usage(arguments: [String], named: String) throws {

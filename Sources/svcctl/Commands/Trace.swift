@@ -29,12 +29,6 @@ struct Trace: ParsableCommand {
     @Option(help: ArgumentHelp("The interface through which the packet comes.", valueName: "interface"))
     var via: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "The node's own addresses, comma-separated. Default: this machine's.", valueName: "addr[,addr]"),
-        transform: TraceArguments.addresses)
-    var nodeAddress: [IPAddress]?
-
     @Flag(help: "Print every rule that the packet meets, not only those that do something.")
     var verbose = false
 
@@ -55,7 +49,8 @@ struct Trace: ParsableCommand {
     }
 
     func run() throws {
-        guard let own = nodeAddress.map({ Set($0) }) ?? NodeAddresses.own() else {
+        // Without the option: this machine's.
+        guard let own = node.nodeAddress?.addresses ?? NodeAddresses.current() else {
             printError(
                 "svcctl: this machine's addresses: \(String(cString: strerror(errno))); name them: --node-address")
             throw ExitCode.unreadableInput
@@ -115,11 +110,6 @@ enum TraceArguments {
     static func source(_ text: String) throws -> IPAddress {
         guard let address = IPAddress(text) else { throw ValidationError("'\(text)' is no address") }
         return address
-    }
-
-    static func addresses(_ text: String) throws -> [IPAddress] {
-        guard let list = AddressList(text) else { throw ValidationError("'\(text)' is no list of addresses") }
-        return list.addresses
     }
 }
 

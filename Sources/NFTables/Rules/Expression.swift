@@ -21,8 +21,8 @@ public enum Expression: Hashable, Sendable {
     case random(modulus: UInt32, Register)
     /// Loads 0, 1, 2… up to, but not including, the modulus, and then 0 again. Each rule has a counter of its own.
     case increment(modulus: UInt32, Register)
-    /// Loads Jenkins' hash of so many bytes of a register, modulo a number (`jhash` of linux/jhash.h, the seed being its
-    /// initial value).
+    /// Loads Jenkins' hash of so many bytes of a register (`jhash` of linux/jhash.h, the seed being its initial value),
+    /// scaled down to 0 up to, but not including, the modulus: hash × modulus / 2³² (`reciprocal_scale`).
     case hash(Register, length: UInt32, seed: UInt32, modulus: UInt32, Register)
     /// register = (register & mask) ^ xor, in place.
     case bitwise(Register, mask: [UInt8], xor: [UInt8])

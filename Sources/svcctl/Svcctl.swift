@@ -8,7 +8,7 @@ struct Svcctl: ParsableCommand {
         abstract: "Turns service definitions into kernel load balancing: nftables, by netlink.",
         discussion: """
             Exit codes: 0 done; diff: 0 no difference, 1 differences; 64 usage; 65 invalid definitions (nothing was \
-            changed); 66 an input that cannot be read; 69 the kernel lacks something; 74 the kernel refused; \
+            changed); 66 an input that cannot be read, or nothing to trace; 69 the kernel lacks something; 74 the kernel refused; \
             77 not permitted.
             """,
         version: "0.1.0",

@@ -6,7 +6,7 @@ public import ServiceModel
 /// Sources that cannot be refused may claim the same frontend for two services. The older service then wins, by
 /// creation time and then by name, so that the outcome never depends on the order of reading (semantics 8).
 public struct FrontendClaims: Sendable {
-    private struct Key: Hashable {
+    struct Key: Hashable {
         let address: IPAddress?
         let family: IPFamily
         let transport: TransportProtocol
@@ -39,11 +39,7 @@ public struct FrontendClaims: Sendable {
     public mutating func admit(_ service: inout PlannedService) -> [Conflict] {
         var conflicts: [Conflict] = []
         let name = service.name
-        for index in service.pools.indices {
-            let pool = service.pools[index]
-            service.pools[index].number = numbers.claim("\(name) \(pool.label)", preferred: pool.number)
-        }
-        if let number = service.limitNumber { service.limitNumber = numbers.claim("\(name)", preferred: number) }
+        service.claimNumbers(&numbers)
         service.frontends.removeAll { frontend in
             let key = Key(frontend)
             guard let owner = owners.updateValue(name, forKey: key), owner != name else { return false }

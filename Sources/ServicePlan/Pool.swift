@@ -86,6 +86,11 @@ public struct PoolNumbers: Sendable {
         return UInt32(truncatingIfNeeded: hash ^ hash >> 32) % count
     }
 
+    /// Gives a number back, if it is the name's.
+    mutating func release(_ number: UInt32, of name: String) {
+        if owners[number] == name { owners[number] = nil }
+    }
+
     /// The number of a name: the preferred one, or the next free one.
     mutating func claim(_ name: String, preferred: UInt32) -> UInt32 {
         var number = preferred
@@ -93,4 +98,21 @@ public struct PoolNumbers: Sendable {
         owners[number] = name
         return number
     }
+}
+
+extension PlannedService {
+    /// Gets numbers that nobody else has for what is counted or remembered.
+    mutating func claimNumbers(_ numbers: inout PoolNumbers) {
+        for index in pools.indices {
+            pools[index].number = numbers.claim(ownerName(pools[index]), preferred: pools[index].number)
+        }
+        if let number = limitNumber { limitNumber = numbers.claim(name.description, preferred: number) }
+    }
+
+    func releaseNumbers(_ numbers: inout PoolNumbers) {
+        for pool in pools { numbers.release(pool.number, of: ownerName(pool)) }
+        if let number = limitNumber { numbers.release(number, of: name.description) }
+    }
+
+    private func ownerName(_ pool: Pool) -> String { "\(name) \(pool.label)" }
 }

@@ -41,7 +41,8 @@ public struct NetlinkSocket: ~Copyable {
         received.deallocate()
     }
 
-    private var descriptor: Int32 { mnl_socket_get_fd(handle) }
+    /// The descriptor to wait on with `poll`, for as long as the socket is open.
+    public var descriptor: Int32 { mnl_socket_get_fd(handle) }
 
     /// Options that old kernels lack are left off: answers are then less detailed, never wrong.
     private func setOption(_ option: Int32) {
@@ -53,6 +54,32 @@ public struct NetlinkSocket: ~Copyable {
     private mutating func takeSequence() -> UInt32 {
         sequence = sequence &+ 1
         return sequence
+    }
+
+    // MARK: - Listening
+
+    /// Asks for a group of messages that the kernel sends unasked (`enum nfnetlink_groups` and the like).
+    ///
+    /// - Parameter bufferSize: bytes that may wait here before the kernel throws messages away.
+    public func join(group: UInt32, bufferSize: Int32) throws(NetlinkError) {
+        var size = bufferSize
+        if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, socklen_t(MemoryLayout<Int32>.size)) != 0 {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var group = group
+        let length = socklen_t(MemoryLayout<UInt32>.size)
+        guard mnl_socket_setsockopt(handle, NETLINK_ADD_MEMBERSHIP, &group, length) == 0 else {
+            throw .last("listening to the kernel")
+        }
+    }
+
+    /// Hands every message that waits to a closure, and does not wait for more.
+    ///
+    /// - Throws: `ENOBUFS` if the kernel had to throw messages away; those that are still there come with the next call.
+    public mutating func receiveWaiting(_ operation: String, onMessage: (Message) -> Void) throws(NetlinkError) {
+        while let bytes = try receive(wait: false, operation) {
+            for message in MessageReader(bytes) { onMessage(message) }
+        }
     }
 
     // MARK: - Sending

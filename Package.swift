@@ -54,6 +54,11 @@ let package = Package(
                 "Dataplane", "NFTables", "NetAddress", "Netlink", "NetlinkWire", "ServiceModel", "ServicePlan",
             ]),
 
+        // Layer 5: the node agent.
+        .target(
+            name: "Agent",
+            dependencies: ["Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan"]),
+
         // Layer 6: the command line.
         .executableTarget(
             name: "svcctl",
@@ -79,6 +84,12 @@ let package = Package(
             name: "DataplaneConformance",
             dependencies: ["DataplaneTestKit", "NetAddress", "ServiceModel", "ServicePlan"]),
 
+        .testTarget(
+            name: "AgentTests",
+            dependencies: [
+                "Agent", "Dataplane", "DataplaneTestKit", "NFTablesBackend", "NetAddress", "ServiceModel",
+                "ServicePlan",
+            ]),
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(

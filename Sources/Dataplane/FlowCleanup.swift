@@ -14,6 +14,12 @@ public struct UDPChanges: Hashable, Sendable {
 
     public var isEmpty: Bool { departures.isEmpty && arrivals.isEmpty }
 
+    /// Adds what a later change did.
+    public mutating func merge(_ later: UDPChanges) {
+        departures.formUnion(later.departures)
+        arrivals.merge(later.arrivals, uniquingKeysWith: +)
+    }
+
     /// The frontends whose flows may lead elsewhere than the rules do now: those that lost an endpoint, and those whose
     /// endpoints are all new, so that older flows went nowhere (semantics 42 and 43).
     func stale(_ serving: ServingEndpoints, nodeAddresses: Set<IPAddress>?) -> StaleFlows {
@@ -37,8 +43,14 @@ public enum FlowCleanup {
     /// - Throws: ``BackendError`` if the kernel's table cannot be read or changed; the rules stand all the same.
     @discardableResult
     public static func run(after changes: UDPChanges, _ plans: ServicePlans) throws(BackendError) -> Int {
+        changes.isEmpty ? 0 : try run(after: changes, plans.udpFrontends)
+    }
+
+    /// The same where the endpoints of all UDP frontends are known already.
+    @discardableResult
+    public static func run(after changes: UDPChanges, _ serving: ServingEndpoints) throws(BackendError) -> Int {
         guard !changes.isEmpty else { return 0 }
-        let stale = changes.stale(plans.udpFrontends, nodeAddresses: NodeAddresses.current())
+        let stale = changes.stale(serving, nodeAddresses: NodeAddresses.current())
         guard !stale.isEmpty else { return 0 }
         do {
             var socket = try ConntrackSocket()

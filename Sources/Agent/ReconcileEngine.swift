@@ -1,0 +1,134 @@
+public import Dataplane
+public import ServiceModel
+public import ServicePlan
+
+/// Holds what the definitions want and what the kernel has, and makes the second match the first, with work in proportion
+/// to what changed.
+///
+/// It does what it is told when it is told, and knows no time: ``SyncSchedule`` says when.
+public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
+    public var backend: Backend
+    private var plans: LivePlans
+    private var state = DeltaTracker<Backend.Key, Backend.Value>()
+    /// What the tracker holds of each service: its plan, or an older one while the kernel refuses that.
+    private var lowered: [ServiceName: PlannedService] = [:]
+    /// What the tracker held of the services that changed since the kernel last matched.
+    private var unsettled: [ServiceName: PlannedService?] = [:]
+    /// The endpoints that UDP flows may lead to.
+    private var serving: ServingEndpoints = [:]
+    /// UDP flows to look at, kept until that has succeeded.
+    private var udpChanges = UDPChanges()
+    /// Services that the kernel refuses as they are defined now, and why. It keeps what they were before.
+    public private(set) var refused: [ServiceName: BackendError] = [:]
+
+    public init(_ backend: consuming Backend, node: NodeFacts) {
+        self.backend = backend
+        plans = LivePlans(node: node)
+        state.want(self.backend.skeleton())
+    }
+
+    public var serviceCount: Int { plans.serviceCount }
+    public var frontendCount: Int { plans.frontendCount }
+    /// Frontends that services do not get, because older ones have them.
+    public var conflicts: [FrontendClaims.Conflict] { plans.conflicts }
+
+    // MARK: - Definitions
+
+    /// Takes changed services in, nil for those that are gone. The kernel is not touched.
+    public mutating func take(_ changes: [ServiceName: Service?]) {
+        replace(plans.update(changes).map { ($0.name, $0.new) })
+    }
+
+    /// Makes the tracker hold other plans. What goes is let go first: another service may come to have the same objects.
+    private mutating func replace(_ replacements: [(name: ServiceName, plan: PlannedService?)]) {
+        for (name, _) in replacements {
+            let old = lowered.removeValue(forKey: name)
+            if unsettled[name] == nil { unsettled[name] = .some(old) }
+            guard let old else { continue }
+            state.unwant(backend.fragment(for: old))
+            for frontend in old.frontends { if let key = UDPFrontend(frontend) { serving[key] = nil } }
+        }
+        for case (let name, let plan?) in replacements {
+            lowered[name] = plan
+            state.want(backend.fragment(for: plan))
+            for frontend in plan.frontends {
+                guard let key = UDPFrontend(frontend) else { continue }
+                serving[key] = Set(frontend.servingEndpoints.map { SocketEndpoint(address: $0.address, port: $0.port) })
+            }
+        }
+    }
+
+    // MARK: - The kernel
+
+    /// Makes the kernel match, after a look at all that it has if `isFull`. A service that the kernel refuses keeps what
+    /// it had, and all others go on.
+    ///
+    /// - Throws: if nothing could be done at all. Then the next try must be a full one.
+    public mutating func synchronize(isFull: Bool) throws(BackendError) -> SyncReport {
+        var report = SyncReport()
+        if isFull {
+            retryRefused()
+            try backend.observe(into: &state)
+        }
+        do {
+            report.add(try backend.apply(&state))
+            noteSettled()
+        } catch {
+            guard error.kind == .refused, !unsettled.isEmpty else { throw error }
+            try isolate(into: &report)
+        }
+        udpChanges.merge(report.summary.udp)
+        report.endedFlows = try FlowCleanup.run(after: udpChanges, serving)
+        udpChanges = UDPChanges()
+        report.refused = refused
+        return report
+    }
+
+    private mutating func noteSettled() {
+        for name in unsettled.keys { refused[name] = nil }
+        unsettled = [:]
+    }
+
+    /// What was refused may be possible now.
+    private mutating func retryRefused() {
+        replace(refused.keys.sorted().map { ($0, plans[$0]) })
+    }
+
+    /// Something of what changed is refused, and with it everything: goes back, and then takes one service after another.
+    private mutating func isolate(into report: inout SyncReport) throws(BackendError) {
+        let suspects = unsettled
+        replace(suspects.keys.sorted().map { ($0, suspects[$0] ?? nil) })
+        // If even what was there before is refused, no service is to blame.
+        try backend.observe(into: &state)
+        report.add(try backend.apply(&state))
+        unsettled = [:]
+        for name in suspects.keys.sorted() {
+            replace([(name, plans[name])])
+            do {
+                report.add(try backend.apply(&state))
+                refused[name] = nil
+            } catch {
+                guard error.kind == .refused else { throw error }
+                refused[name] = error
+                replace([(name, suspects[name] ?? nil)])
+            }
+            unsettled = [:]
+        }
+    }
+}
+
+/// What one synchronization did.
+public struct SyncReport: Sendable {
+    public var summary = ChangeSummary()
+    /// UDP flows that led to endpoints which are gone.
+    public var endedFlows = 0
+    /// Services that the kernel refuses, all that there are now.
+    public var refused: [ServiceName: BackendError] = [:]
+
+    mutating func add(_ other: ChangeSummary) {
+        summary.added += other.added
+        summary.changed += other.changed
+        summary.removed += other.removed
+        summary.udp.merge(other.udp)
+    }
+}

@@ -27,6 +27,40 @@ public protocol DataplaneBackend: ~Copyable {
 
     /// Removes everything of ours and nothing else.
     mutating func removeAll() throws(BackendError) -> ChangeSummary
+
+    /// Begins to listen for changes that others make to what is ours.
+    ///
+    /// - Returns: the descriptor that becomes readable when there is something to hear, for as long as the backend lives;
+    ///   nil if the kernel does not tell.
+    mutating func startWatching() throws(BackendError) -> Int32?
+
+    /// What others have changed, or may have changed, of ours since the last call.
+    mutating func heardChanges() throws(BackendError) -> [ForeignChange]
+}
+
+extension DataplaneBackend where Self: ~Copyable {
+    public mutating func startWatching() throws(BackendError) -> Int32? { nil }
+    public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
+}
+
+/// A change that somebody else made to what is ours.
+public struct ForeignChange: Hashable, Sendable {
+    /// Who did it, where the kernel says so.
+    public var processName: String?
+    public var processID: UInt32?
+
+    public init(processName: String?, processID: UInt32?) {
+        self.processName = processName
+        self.processID = processID
+    }
+}
+
+extension ForeignChange: CustomStringConvertible {
+    /// `nft (4711)`, or `somebody`.
+    public var description: String {
+        guard let processName else { return "somebody" }
+        return processName + (processID.map { " (\($0))" } ?? "")
+    }
 }
 
 /// The kernel objects of one service, or of the skeleton.

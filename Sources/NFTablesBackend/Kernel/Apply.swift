@@ -37,6 +37,7 @@ extension NFTablesBackend {
                 guard error.isStale || error.isOutdated && attempt <= 2 else {
                     throw explain(error, state)
                 }
+                if error.isStale, isStillRight() { continue }
                 try observe(into: &state)
             }
         }

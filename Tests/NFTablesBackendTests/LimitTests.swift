@@ -68,6 +68,30 @@ struct LimitTests {
         #expect(again.server == "pod1")
     }
 
+    /// A process of the node that is sent on to the node itself is not asked again there, under the address and port of
+    /// another service that not everybody may use.
+    @Test(arguments: IPFamily.allCases) func listsAreAskedOnce(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let address = Lab.nodeAddresses[family]
+        let server = try EchoServer(in: lab.node, address: address, port: 8080, name: "node")
+        defer { server.stop() }
+        let clusterIP = TrafficTests.clusterIPs[family]
+        let inside = Service.test("inside", clusterIPs: [clusterIP], endpoints: [address])
+        let outside = Service.test("outside", endpoints: [address]) {
+            $0.externalIPs = [address]
+            $0.ports[0].port = 8080
+            $0.allowedSources = ["198.51.100.0/24", "2001:db8:5::/48"].compactMap { CIDR($0) }
+        }
+        for masqueradeAll in [false, true] {
+            var desired = Desired(services: [inside, outside])
+            desired.node.masqueradeAll = masqueradeAll
+            try desired.apply(in: lab.node)
+            #expect(Client.probe(from: lab.node, to: clusterIP, port: 80).server == "node")
+            let direct = Client.probe(from: lab.node, to: address, port: 8080, timeout: .milliseconds(150))
+            #expect(direct.server == nil, "its own list stands")
+        }
+    }
+
     /// A list of one family closes the other.
     @Test func listsOfOneFamily() throws {
         let lab = try Lab(pods: 1)

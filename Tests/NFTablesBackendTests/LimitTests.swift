@@ -1,5 +1,6 @@
 import Dataplane
 import DataplaneTestKit
+import Glibc
 import NFTablesBackend
 import NetAddress
 import ServiceModel
@@ -137,6 +138,30 @@ struct LimitTests {
         var outcome = fifth()
         for _ in 0..<20 where outcome.server == nil { outcome = fifth() }
         #expect(outcome.server == "pod1")
+    }
+
+    /// A limit stays while there are no connections to count: the kernel collects elements that count none.
+    @Test func limitsOutliveIdleness() throws {
+        let namespace = try NetworkNamespace("idle")
+        let desired = Desired(services: [Self.service { $0.maxConnections = 4 }])
+        try desired.apply(in: namespace)
+        try namespace.nft(
+            """
+            add table inet witness
+            add set inet witness collected { type ipv4_addr; flags dynamic; ct count over 1; }
+            add set inet witness kept { type ipv4_addr; ct count over 1; }
+            add element inet witness collected { 192.0.2.1 ct count over 1 }
+            add element inet witness kept { 192.0.2.1 ct count over 1 }
+            """)
+        func isThere(_ set: String) throws -> Bool {
+            try namespace.tool(["nft", "list", "set", "inet", "witness", set]).contains("elements")
+        }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try isThere("collected"), ContinuousClock.now < deadline { usleep(50_000) }
+        try #require(try !isThere("collected"), "the kernel never collects")
+        // Older kernels collect these too.
+        guard try isThere("kept") else { return }
+        #expect(try desired.differences(in: namespace) == [])
     }
 
     @Test(arguments: IPFamily.allCases) func connectionsOfASource(_ family: IPFamily) throws {

@@ -1,5 +1,6 @@
 import Dataplane
 import DataplaneTestKit
+import Glibc
 import NFTablesBackend
 import NetAddress
 import ServiceModel
@@ -68,6 +69,30 @@ struct LimitTests {
         #expect(again.server == "pod1")
     }
 
+    /// A process of the node that is sent on to the node itself is not asked again there, under the address and port of
+    /// another service that not everybody may use.
+    @Test(arguments: IPFamily.allCases) func listsAreAskedOnce(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let address = Lab.nodeAddresses[family]
+        let server = try EchoServer(in: lab.node, address: address, port: 8080, name: "node")
+        defer { server.stop() }
+        let clusterIP = TrafficTests.clusterIPs[family]
+        let inside = Service.test("inside", clusterIPs: [clusterIP], endpoints: [address])
+        let outside = Service.test("outside", endpoints: [address]) {
+            $0.externalIPs = [address]
+            $0.ports[0].port = 8080
+            $0.allowedSources = ["198.51.100.0/24", "2001:db8:5::/48"].compactMap { CIDR($0) }
+        }
+        for masqueradeAll in [false, true] {
+            var desired = Desired(services: [inside, outside])
+            desired.node.masqueradeAll = masqueradeAll
+            try desired.apply(in: lab.node)
+            #expect(Client.probe(from: lab.node, to: clusterIP, port: 80).server == "node")
+            let direct = Client.probe(from: lab.node, to: address, port: 8080, timeout: .milliseconds(150))
+            #expect(direct.server == nil, "its own list stands")
+        }
+    }
+
     /// A list of one family closes the other.
     @Test func listsOfOneFamily() throws {
         let lab = try Lab(pods: 1)
@@ -113,6 +138,30 @@ struct LimitTests {
         var outcome = fifth()
         for _ in 0..<20 where outcome.server == nil { outcome = fifth() }
         #expect(outcome.server == "pod1")
+    }
+
+    /// A limit stays while there are no connections to count: the kernel collects elements that count none.
+    @Test func limitsOutliveIdleness() throws {
+        let namespace = try NetworkNamespace("idle")
+        let desired = Desired(services: [Self.service { $0.maxConnections = 4 }])
+        try desired.apply(in: namespace)
+        try namespace.nft(
+            """
+            add table inet witness
+            add set inet witness collected { type ipv4_addr; flags dynamic; ct count over 1; }
+            add set inet witness kept { type ipv4_addr; ct count over 1; }
+            add element inet witness collected { 192.0.2.1 ct count over 1 }
+            add element inet witness kept { 192.0.2.1 ct count over 1 }
+            """)
+        func isThere(_ set: String) throws -> Bool {
+            try namespace.tool(["nft", "list", "set", "inet", "witness", set]).contains("elements")
+        }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try isThere("collected"), ContinuousClock.now < deadline { usleep(50_000) }
+        try #require(try !isThere("collected"), "the kernel never collects")
+        // Older kernels collect these too.
+        guard try isThere("kept") else { return }
+        #expect(try desired.differences(in: namespace) == [])
     }
 
     @Test(arguments: IPFamily.allCases) func connectionsOfASource(_ family: IPFamily) throws {

@@ -52,6 +52,7 @@ import Testing
         Case([.lowBits(.ipv4, mask: 63, value: 5), .verdict(.drop)], "ip daddr & 0.0.0.63 == 0.0.0.5 drop"),
         Case([.inputInterface("veth", isPrefix: true), .verdict(.drop)], "iifname \"veth*\" drop"),
         Case([.inputInterface("cni0", isPrefix: false), .verdict(.drop)], "iifname \"cni0\" drop"),
+        Case([.inputInterface("lo", isPrefix: false, .notEqual), .verdict(.drop)], "iifname != \"lo\" drop"),
         Case(
             [.setDestination(.ipv4, key, map: "numbers"), .verdict(.goto("other"))],
             "ip daddr set ip daddr . meta l4proto . th dport map @numbers goto other"),

@@ -15,7 +15,8 @@ extension Statement {
         case .lowBits(let family, let mask, let value):
             "\(family.nftName) daddr & \(Self.lowAddress(family, mask)) == \(Self.lowAddress(family, value))"
         case .transportIs(let transport): "meta l4proto \(transport)"
-        case .inputInterface(let name, let isPrefix): "iifname \"\(name)\(isPrefix ? "*" : "")\""
+        case .inputInterface(let name, let isPrefix, let comparison):
+            "iifname \(comparison == .equal ? "" : "!= ")\"\(name)\(isPrefix ? "*" : "")\""
         case .connectionIsNew: "ct state new"
         case .connectionIsRedirected: "ct status dnat"
         case .markIsSet(let bit): "meta mark & \(Self.hex(bit)) == \(Self.hex(bit))"
@@ -48,8 +49,9 @@ extension Statement {
                 "==", ["&": [Field.destinationAddress(family).json, Self.lowAddressJSON(family, mask)]],
                 Self.lowAddressJSON(family, value))
         case .transportIs(let transport): Self.match("==", ["meta": ["key": "l4proto"]], .string("\(transport)"))
-        case .inputInterface(let name, let isPrefix):
-            Self.match("==", ["meta": ["key": "iifname"]], .string(name + (isPrefix ? "*" : "")))
+        case .inputInterface(let name, let isPrefix, let comparison):
+            Self.match(
+                comparison == .equal ? "==" : "!=", ["meta": ["key": "iifname"]], .string(name + (isPrefix ? "*" : "")))
         case .connectionIsNew: Self.match("in", ["ct": ["key": "state"]], "new")
         case .connectionIsRedirected: Self.match("in", ["ct": ["key": "status"]], "dnat")
         case .markIsSet(let bit): Self.markIsSet(bit)

@@ -14,8 +14,8 @@ public enum Statement: Hashable, Sendable {
     case lowBits(IPFamily, mask: UInt8, value: UInt8)
     /// `meta l4proto tcp`.
     case transportIs(TransportProtocol)
-    /// `iifname "eth0"`, or `iifname "veth*"` for all names that begin so.
-    case inputInterface(String, isPrefix: Bool)
+    /// `iifname "eth0"` or `iifname != "eth0"`; `iifname "veth*"` for all names that begin so.
+    case inputInterface(String, isPrefix: Bool, Comparison = .equal)
     /// `ct state new`: the first packet of a connection.
     case connectionIsNew
     /// `ct status dnat`: the connection was redirected.
@@ -69,8 +69,8 @@ extension Statement {
         case .lowBits(let family, let mask, let value): Self.lowBits(family, mask, value)
         case .transportIs(let transport):
             [.meta(.transportProtocol, .first), .compare(.first, .equal, [transport.rawValue])]
-        case .inputInterface(let name, let isPrefix):
-            [.meta(.inputInterfaceName, .first), .compare(.first, .equal, Self.interfaceBytes(name, isPrefix))]
+        case .inputInterface(let name, let isPrefix, let comparison):
+            [.meta(.inputInterfaceName, .first), .compare(.first, comparison, Self.interfaceBytes(name, isPrefix))]
         case .connectionIsNew: Self.testBit(.connection(.state, .first), stateNew)
         case .connectionIsRedirected: Self.testBit(.connection(.status, .first), statusDestinationNAT)
         case .markIsSet(let bit):

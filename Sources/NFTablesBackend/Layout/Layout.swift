@@ -31,7 +31,10 @@ struct Layout {
     func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {
         let statements: [[Statement]] =
             switch name {
-            case .filterPrerouting, .filterOutputBeforeNAT: [[.connectionIsNew, jump(.sourceCheck)]]
+            case .filterPrerouting:
+                // What comes through loopback has been asked on its way out, and may have been sent on since then.
+                [[.connectionIsNew, .inputInterface("lo", isPrefix: false, .notEqual), jump(.sourceCheck)]]
+            case .filterOutputBeforeNAT: [[.connectionIsNew, jump(.sourceCheck)]]
             case .sourceCheck: sourceCheck(family)
             case .limitPrerouting, .limitOutput: limited(family)
             case .limits: limits(family)

@@ -287,8 +287,9 @@ extension SetID {
             set.size = Self.mostEntries
         }
         if role == .connectionLimits {
-            set.isDynamic = true
-            // What elements have that somebody adds without a limit; each of ours has its own.
+            // Of a dynamic set the kernel deletes, every second, the elements that count no connection; Linux before 6.15
+            // and its stable releases of April 2025 does so in any set. The set's own expression is what elements have that
+            // somebody adds without a limit; each of ours has its own.
             set.expression = .connectionsOver(1)
         }
         return set

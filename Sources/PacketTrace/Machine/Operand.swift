@@ -122,6 +122,11 @@ extension Operand {
         return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
     }
 
+    /// Whether a value is the name of the loopback interface.
+    func isLoopback(_ bytes: [UInt8]) -> Bool {
+        if case .interfaceName = kind { bytes == PacketState.interfaceBytes("lo") } else { false }
+    }
+
     /// A value in words.
     func value(_ bytes: [UInt8]) -> String {
         switch kind {

@@ -236,7 +236,8 @@ extension RuleRun {
         }
     }
 
-    /// What is not known counts as different from everything.
+    /// What is not known counts as different from everything. An interface that is not known is not loopback, by which
+    /// nothing comes from outside.
     private mutating func compare(_ register: Register, _ comparison: Comparison, _ bytes: [UInt8]) {
         guard let word = register.word else { return giveUp("the rule compares a register that there is not") }
         let operand = operand(word)
@@ -248,7 +249,7 @@ extension RuleRun {
             if isEqual == nil { isUnknown = true }
             return (isEqual ?? false) == (comparison == .equal)
         }
-        if isUnknown {
+        if isUnknown, !operand.isLoopback(bytes) {
             let text = "\(operand.text) is not known; taken as different from \(operand.value(bytes))"
             add(.note, text)
             notes.append(text)

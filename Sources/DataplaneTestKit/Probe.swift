@@ -5,15 +5,22 @@ public struct Probe: Hashable, Sendable {
     public var address: IPAddress
     public var port: UInt16
     public var transport: TransportProtocol
+    /// The address to send from; nil lets the kernel choose.
+    public var source: IPAddress?
+    /// The port to send from; nil lets the kernel choose.
+    public var sourcePort: UInt16?
     /// How long to wait for an answer.
     public var patience: Duration
 
     public init(
-        _ address: IPAddress, port: UInt16, transport: TransportProtocol = .tcp, patience: Duration = .seconds(5)
+        _ address: IPAddress, port: UInt16, transport: TransportProtocol = .tcp, source: IPAddress? = nil,
+        sourcePort: UInt16? = nil, patience: Duration = .seconds(5)
     ) {
         self.address = address
         self.port = port
         self.transport = transport
+        self.source = source
+        self.sourcePort = sourcePort
         self.patience = patience
     }
 }

@@ -89,8 +89,11 @@ private final class Flight {
         self.index = index
         transport = probe.transport
         deadline = Deadline(probe.patience)
-        let peer = SocketAddress(address: probe.address, port: probe.port)
+        let target = Target(
+            probe.address, probe.port, probe.transport, source: probe.source, sourcePort: probe.sourcePort)
+        let peer = target.peer
         socket = try Socket.open(probe.address.family, probe.transport)
+        if let local = target.local { try socket.bind(local) }
         state = try socket.startConnecting(peer) ? .listening : .connecting
         attempt =
             probe.transport == .udp

@@ -11,7 +11,9 @@ struct Socket: ~Copyable, Sendable {
     static func open(_ family: IPFamily, _ transport: TransportProtocol) throws(SystemCallError) -> Socket {
         let type = Int32((transport == .udp ? SOCK_DGRAM : SOCK_STREAM).rawValue)
         let socket = Socket(descriptor: try Descriptor("socket", socket(family.socketDomain, type | flags, 0)))
-        try socket.set(SOL_SOCKET, SO_REUSEADDR)
+        // To TCP it means that a port may be used again soon. To UDP it means that the kernel may give two sockets one
+        // port, and to the same peer both would be one flow, whose answers only one of them gets.
+        if transport != .udp { try socket.set(SOL_SOCKET, SO_REUSEADDR) }
         if family == .ipv6 { try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY) }
         return socket
     }

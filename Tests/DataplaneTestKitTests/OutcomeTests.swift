@@ -97,4 +97,27 @@ import Testing
         for server in servers { server.stop() }
         #expect(flow.probe() == .refused)
     }
+
+    /// Two flows with one port would be one to connection tracking, and answers to both would come to one of them.
+    @Test func udpFlowsHavePortsOfTheirOwn() throws {
+        let flows = try (0..<300).map { _ in
+            try UDPFlow(from: lab.client, to: lab.pods[0].addresses.ipv4, port: 8080)
+        }
+        #expect(Set(flows.map(\.sourcePort)).count == flows.count)
+    }
+
+    @Test(arguments: [TransportProtocol.tcp, .udp]) func probesChooseWhereTheySendFrom(_ transport: TransportProtocol)
+        throws
+    {
+        let servers = try lab.startServers(transport: transport)
+        defer { for server in servers { server.stop() } }
+        let source = IPAddress(ipv4: 0xc000_0265)
+        try lab.client.ip(["address add \(source)/24 dev eth0"])
+        let probes = (UInt16(7000)..<7003).map {
+            Probe(lab.pods[0].addresses.ipv4, port: 8080, transport: transport, source: source, sourcePort: $0)
+        }
+        let outcomes = try Client.probe(probes, from: lab.client)
+        #expect(outcomes.map(\.seenAs) == [source, source, source])
+        #expect(outcomes.map(\.seenPort) == [7000, 7001, 7002])
+    }
 }

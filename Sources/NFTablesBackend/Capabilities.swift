@@ -18,7 +18,10 @@ extension NFTablesBackend {
         Capability(.trafficPolicies, .yes, "internal and external, with the short circuit for the node's own clients"),
         Capability(.topology, .yes, "zone and node hints, trafficDistribution"),
         Capability(.sourceRanges, .yes, "loadBalancerSourceRanges, allow and deny, before NAT"),
-        Capability(.maxConnections, .yes, "counted by an expression of the service's element"),
+        Capability(
+            .maxConnections, .yes,
+            "counted by an expression of the service's element; kernels before 6.15, but for stable releases since April "
+                + "2025, forget it a second after the last connection, until the next full comparison"),
         Capability(
             .maxConnectionsPerSource, .yes, "up to 1048576 sources a family; a rule for each value in use"),
         Capability(

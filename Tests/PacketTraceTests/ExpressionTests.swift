@@ -104,7 +104,7 @@ struct ExpressionTests {
             ]),
         Case(
             name: "not the node's", expressions: [.addressType(.destination, first), .compare(first, .equal, host(1))]),
-        Case(name: "counter", expressions: [.other(name: "counter")]),
+        Case(name: "counter", expressions: [.counter]),
         Case(name: "unknown", expressions: [.other(name: "quota")], matches: false),
         Case(
             name: "set that is not there", expressions: [.lookup(set: "x", first, destination: nil, inverted: true)],

@@ -6,8 +6,8 @@ internal import NetAddress
 enum Extension {
     // MARK: Matches
 
-    /// struct xt_sctp_info (linux/netfilter/xt_sctp.h): destination ports from and to, in host order, at 0; four times 3
-    /// bytes about chunk types, the first of which is 255 for none, at 268; flags at 284.
+    /// struct xt_sctp_info (linux/netfilter/xt_sctp.h): destination ports from and to, in host order, at 0; four times
+    /// 3 bytes about chunk types, the first of which is 255 for none, at 268; flags at 284.
     static func sctp(destinationPort port: UInt16) -> [UInt8] {
         var info = Structure(byteCount: 292)
         info.put(port, at: 0)
@@ -26,9 +26,9 @@ enum Extension {
         return info.bytes
     }
 
-    /// struct xt_statistic_info (linux/netfilter/xt_statistic.h): mode 0, which is random, at 0; the probability at 4, and
-    /// once more at 12, which means nothing in this mode and which iptables fills all the same. The last 8 bytes are the
-    /// kernel's.
+    /// struct xt_statistic_info (linux/netfilter/xt_statistic.h): mode 0, which is random, at 0; the probability at 4,
+    /// and once more at 12, which means nothing in this mode and which iptables fills all the same. The last 8 bytes
+    /// are the kernel's.
     static func statistic(_ probability: UInt32) -> [UInt8] {
         var info = Structure(byteCount: 24)
         info.put(probability, at: 4)
@@ -53,9 +53,9 @@ enum Extension {
     static let setting: UInt8 = 2
 
     /// struct xt_recent_mtinfo_v1: seconds at 0, what to do at 8, 200 bytes of name at 10, which side (0 is the source)
-    /// at 210, and at 212 a full mask, as `--mask` makes it, which iptables-save prints. (Without that option IPv4 gets 16
-    /// bytes too, of which the kernel uses 4.) iptables writes a name over the one that it would take by itself, and what
-    /// that had more stays behind the zero.
+    /// at 210, and at 212 a full mask, as `--mask` makes it, which iptables-save prints. (Without that option IPv4 gets
+    /// 16 bytes too, of which the kernel uses 4.) iptables writes a name over the one that it would take by itself, and
+    /// what that had more stays behind the zero.
     static func recent(_ name: String, _ action: UInt8, seconds: UInt32, _ family: IPFamily) -> [UInt8] {
         var info = Structure(byteCount: 228)
         info.put(seconds, at: 0)
@@ -66,8 +66,8 @@ enum Extension {
         return info.bytes
     }
 
-    /// struct xt_connlimit_info (linux/netfilter/xt_connlimit.h): the mask at 0, the count at 16, flags at 20, of which none
-    /// means "above, by source". The last 8 bytes are the kernel's.
+    /// struct xt_connlimit_info (linux/netfilter/xt_connlimit.h): the mask at 0, the count at 16, flags at 20, of which
+    /// none means "above, by source". The last 8 bytes are the kernel's.
     static func connectionLimit(above count: UInt32, _ maskLength: Int, _ family: IPFamily) -> [UInt8] {
         var info = Structure(byteCount: 32)
         info.put(mask(maskLength, family.addressLength), at: 0)
@@ -75,9 +75,9 @@ enum Extension {
         return info.bytes
     }
 
-    /// struct xt_hashlimit_mtinfo3 (linux/netfilter/xt_hashlimit.h): 255 bytes of name at 0; the period in microseconds at
-    /// 256 and the burst at 264, 8 bytes each; mode at 272, gc interval and expiry in milliseconds at 284 and 288, the
-    /// source's and destination's prefix lengths at 296 and 297. The last 8 bytes are the kernel's.
+    /// struct xt_hashlimit_mtinfo3 (linux/netfilter/xt_hashlimit.h): 255 bytes of name at 0; the period in microseconds
+    /// at 256 and the burst at 264, 8 bytes each; mode at 272, gc interval and expiry in milliseconds at 284 and 288,
+    /// the source's and destination's prefix lengths at 296 and 297. The last 8 bytes are the kernel's.
     static func rateLimit(
         period: UInt32, burst: UInt32, _ name: String, expire: UInt32, _ family: IPFamily
     ) -> [UInt8] {
@@ -110,8 +110,8 @@ enum Extension {
         return info.bytes
     }
 
-    /// IPv4: struct nf_nat_ipv4_multi_range_compat, one range, its flags at 4. IPv6: struct nf_nat_range, the flags at 0
-    /// (linux/netfilter/nf_nat.h).
+    /// IPv4: struct nf_nat_ipv4_multi_range_compat, one range, its flags at 4. IPv6: struct nf_nat_range, the flags at
+    /// 0 (linux/netfilter/nf_nat.h).
     static func masquerade(_ isRandom: Bool, _ family: IPFamily) -> [UInt8] {
         var info = Structure(byteCount: family == .ipv4 ? 20 : 40)
         if family == .ipv4 { info.put(1 as UInt32, at: 0) }
@@ -119,8 +119,8 @@ enum Extension {
         return info.bytes
     }
 
-    /// struct nf_nat_range2 (linux/netfilter/nf_nat.h): flags at 0, the lowest and highest address at 4 and 20, the lowest
-    /// and highest port at 36 and 38, in network order.
+    /// struct nf_nat_range2 (linux/netfilter/nf_nat.h): flags at 0, the lowest and highest address at 4 and 20, the
+    /// lowest and highest port at 36 and 38, in network order.
     static func redirect(_ address: IPAddress, _ port: UInt16) -> [UInt8] {
         var info = Structure(byteCount: 42)
         info.put(natAddressAndPort, at: 0)

@@ -12,8 +12,8 @@ extension XTRule {
     }
 }
 
-/// Reads instructions front to back. It looks at no more than it must to tell what the rule may be: whoever asks compares
-/// the outcome's instructions with the ones at hand.
+/// Reads instructions front to back. It looks at no more than it must to tell what the rule may be: whoever asks
+/// compares the outcome's instructions with the ones at hand.
 private struct RuleReader {
     private let expressions: [Expression]
     private let family: IPFamily
@@ -57,7 +57,7 @@ private struct RuleReader {
             mask = bits
             comparison = next()
         }
-        guard case .compare(_, let operation, let bytes)? = comparison else { return nil }
+        guard case .compare(_, let operation, let bytes)? = comparison, !bytes.isEmpty else { return nil }
         return match(expression, mask, bytes, inverted: operation == .notEqual)
     }
 

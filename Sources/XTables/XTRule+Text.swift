@@ -6,8 +6,8 @@ extension XTRule {
     /// The rule as iptables-save 1.8.9 prints it after `-A CHAIN`, for example
     /// `-d 10.96.0.10/32 -p tcp -m tcp --dport 80 -j WEB`; empty for a rule that has nothing.
     ///
-    /// Names with characters that would end a word are put in quotes, where iptables-save itself would print what cannot be
-    /// loaded.
+    /// Names with characters that would end a word are put in quotes, where iptables-save itself would print what
+    /// cannot be loaded.
     public func text(_ family: IPFamily) -> String {
         var text: [UInt8] = []
         write(to: &text, family)

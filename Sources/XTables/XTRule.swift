@@ -2,8 +2,8 @@ public import NetAddress
 
 /// A rule of iptables: what a packet must have, and what then happens to it.
 ///
-/// Rules are kept in one form, so that two that the kernel cannot tell apart are equal, and what was written equals what
-/// is read back: addresses come first, then the interface and the protocol, then all else in the order given; what
+/// Rules are kept in one form, so that two that the kernel cannot tell apart are equal, and what was written equals
+/// what is read back: addresses come first, then the interface and the protocol, then all else in the order given; what
 /// matches everything is left out; texts are cut to what the kernel holds, and lose what a restore file cannot say.
 /// Each of `-s`, `-d`, `-i` and `-p` may come once.
 public struct XTRule: Hashable, Sendable {
@@ -67,18 +67,18 @@ public enum XTMatch: Hashable, Sendable {
     case connectionIsNew
     /// `-m conntrack --ctstate DNAT`: the connection was redirected. (There is no `--ctstatus` for that.)
     case connectionIsRedirected
-    /// `-m recent --rcheck --seconds 10 --reap --rsource`: the list has the source, not longer ago than that; 0 is ever.
-    /// With `reap` the kernel forgets older entries. Names have at most 199 bytes.
+    /// `-m recent --rcheck --seconds 10 --reap --rsource`: the list has the source, not longer ago than that; 0 is
+    /// ever. With `reap` the kernel forgets older entries. Names have at most 199 bytes.
     case recentCheck(name: String, seconds: UInt32, reap: Bool)
     /// `-m recent --set --rsource`: puts the source on the list. Always matches.
     case recentSet(name: String)
-    /// `-m connlimit --connlimit-above 5 --connlimit-mask 32 --connlimit-saddr`: sources that share so many leading bits
-    /// have more connections than that. Each rule counts for itself.
+    /// `-m connlimit --connlimit-above 5 --connlimit-mask 32 --connlimit-saddr`: sources that share so many leading
+    /// bits have more connections than that. Each rule counts for itself.
     case connectionsAbove(UInt32, maskLength: Int)
-    /// `-m hashlimit --hashlimit-above 10/sec --hashlimit-burst 5 --hashlimit-mode srcip`: the source comes faster. Rates
-    /// are 1 to 1,000,000 and are kept as the time between packets in whole microseconds, so that only some of those
-    /// above 1,000 can be told apart. Rules with the same name share a table, made with the first one's numbers. Names have at
-    /// most 254 bytes.
+    /// `-m hashlimit --hashlimit-above 10/sec --hashlimit-burst 5 --hashlimit-mode srcip`: the source comes faster.
+    /// Rates are 1 to 1,000,000 and are kept as the time between packets in whole microseconds, so that only some of
+    /// those above 1,000 can be told apart. Rules with the same name share a table, made with the first one's numbers.
+    /// Names have at most 254 bytes.
     case rateAbove(perSecond: UInt32, burst: UInt32, name: String, expireMilliseconds: UInt32)
     /// `-m comment --comment "default/web:http"`: at most 255 bytes, without control characters. Always matches.
     case comment(String)

@@ -25,8 +25,8 @@ public enum XTTable: String, Hashable, Sendable, CaseIterable {
     /// Whether the name is that of a base chain.
     public func isBaseChain(_ name: String) -> Bool { hooks.contains { $0.name == name } }
 
-    /// Priorities are `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC` and `NF_IP_PRI_FILTER` (linux/netfilter_ipv4.h), which are
-    /// the same in IPv6.
+    /// Priorities are `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC` and `NF_IP_PRI_FILTER` (linux/netfilter_ipv4.h), which
+    /// are the same in IPv6.
     private var hooks: [(name: String, hook: Chain.Hook)] {
         switch self {
         case .nat:

@@ -23,7 +23,8 @@ public struct XTTableContent: Hashable, Sendable {
         }
     }
 
-    /// Appends the input with which `iptables-nft-restore --noflush` or `ip6tables-nft-restore --noflush` makes the chains.
+    /// Appends the input with which `iptables-nft-restore --noflush` or `ip6tables-nft-restore --noflush` makes the
+    /// chains.
     ///
     /// Chains of ours are emptied first. Base chains are everybody's: their rules are added at their ends, and their
     /// policies are left alone.

@@ -14,9 +14,11 @@ struct Structure {
         }
     }
 
-    mutating func put(_ content: some Sequence<UInt8>, at offset: Int) {
-        for (index, byte) in content.enumerated() where bytes.indices.contains(offset + index) {
-            bytes[offset + index] = byte
+    mutating func put(_ content: some Collection<UInt8>, at offset: Int) {
+        guard offset >= 0, offset <= bytes.count else { return }
+        let fitting = content.prefix(bytes.count - offset)
+        bytes.withUnsafeMutableBytes { memory in
+            UnsafeMutableRawBufferPointer(rebasing: memory[offset...]).copyBytes(from: fitting)
         }
     }
 

@@ -40,7 +40,7 @@ struct ExpressionWriter {
 
 extension Expression {
     /// The kernel's name of the expression.
-    private var name: String {
+    var name: String {
         switch self {
         case .payload, .setPayload: "payload"
         case .meta, .setMeta: "meta"

@@ -227,6 +227,8 @@ import Testing
             try socket.commit(batch)
             let rules = try socket.rules(of: XTTable.nat.table(.ipv4)).map(\.rule)
             #expect(rules == ["B", "c", "d"].map(rule))
+            #expect(try socket.rules(of: chain).map(\.rule) == rules)
+            #expect(try socket.rules(of: XTTable.nat.chain("ABSENT", .ipv4)).isEmpty)
         }
     }
 

@@ -1,8 +1,8 @@
 internal import CNetfilter
 internal import NetlinkWire
 
-// Rules of the older packet filter straight into a batch. There may be hundreds of thousands, and libnftnl needs three
-// times as long for them.
+// Rules of the older packet filter straight into a batch: there may be hundreds of thousands, each with an extension's
+// structure that libnftnl would want a copy of.
 
 extension Rule {
     /// Whether all instructions are of those that are written here, and fit into one attribute.

@@ -43,6 +43,7 @@ let package = Package(
 
         // Layer 3: typed kernel objects; what all backends share.
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServicePlan"]),
 
@@ -106,6 +107,8 @@ let package = Package(
         .testTarget(
             name: "PacketTraceTests",
             dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "PacketTrace"]),
+        .testTarget(
+            name: "XTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "XTables"]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
         // Runs the built program, which is why it depends on it.

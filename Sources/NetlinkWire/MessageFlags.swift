@@ -20,6 +20,8 @@ public struct MessageFlags: OptionSet, Hashable, Sendable {
     public static let create = MessageFlags(rawValue: 0x400)
     /// `NLM_F_APPEND`: at the end instead of in front.
     public static let append = MessageFlags(rawValue: 0x800)
+    /// `NLM_F_REPLACE`: puts the object in the place of another.
+    public static let replace = MessageFlags(rawValue: 0x100)
 
     /// `NLM_F_CAPPED` on an error: the refused message is not repeated in the answer.
     public static let capped = MessageFlags(rawValue: 0x100)

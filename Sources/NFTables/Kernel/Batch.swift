@@ -185,14 +185,40 @@ public struct Batch: ~Copyable {
 
     /// Adds a rule at the end of a chain, or before the rule with the handle.
     public mutating func add(_ rule: Rule, to chain: Chain, before handle: UInt64? = nil) {
+        put(rule, chain, handle == nil ? [.create, .append] : .create, place: handle.map { (NFTNL_RULE_POSITION, $0) })
+    }
+
+    /// Adds a rule at the start of a chain.
+    public mutating func insert(_ rule: Rule, atStartOf chain: Chain) { put(rule, chain, .create, place: nil) }
+
+    /// Puts a rule in the place of the one with the handle. The new one has a handle of its own, and counts from 0.
+    public mutating func replace(_ handle: UInt64, with rule: Rule, in chain: Chain) {
+        put(rule, chain, .replace, place: (NFTNL_RULE_HANDLE, handle))
+    }
+
+    private mutating func put(
+        _ rule: Rule, _ chain: Chain, _ flags: MessageFlags, place: (attribute: nftnl_rule_attr, handle: UInt64)?
+    ) {
+        if rule.compatibility != nil, rule.isWrittenByHand {
+            // Such rules come by the hundred thousand, and are read again from the message should one be refused.
+            let start = open(
+                Self.type(NFT_MSG_NEWRULE), flags, .rule(nil, chain: chain), family: chain.family.netfilterNumber)
+            rule.write(to: &buffer, chain, place.map { (wireAttribute($0.attribute), $0.handle) })
+            return buffer.closeMessage(start)
+        }
         guard let object = nftnl_rule_alloc() else { return }
         defer { nftnl_rule_free(object) }
         nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE), chain.table)
         nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN), chain.name)
-        if let handle { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION), handle) }
+        if let place { nftnl_rule_set_u64(object, UInt16(place.attribute), place.handle) }
+        if let compatibility = rule.compatibility {
+            nftnl_rule_set_u32(object, UInt16(NFTNL_RULE_COMPAT_PROTO), UInt32(compatibility.protocolNumber))
+            nftnl_rule_set_u32(
+                object, UInt16(NFTNL_RULE_COMPAT_FLAGS), compatibility.flags)
+        }
         for expression in rule.expressions { expression.add(to: object) }
-        reserveScratch(4096 + rule.expressions.count * longestExpression)
-        add(NFT_MSG_NEWRULE, handle == nil ? [.create, .append] : .create, .rule(rule, chain: chain), chain.family) {
+        reserveScratch(4096 + rule.expressions.reduce(0) { $0 + $1.longestEncoding })
+        add(NFT_MSG_NEWRULE, flags, .rule(rule, chain: chain), chain.family) {
             nftnl_rule_nlmsg_build_payload($0, object)
         }
     }
@@ -313,7 +339,14 @@ public struct Batch: ~Copyable {
 
     /// What the message with a sequence number was about.
     public func subject(ofSequence sequence: UInt32) -> Object? {
-        subjects.indices.contains(Int(sequence)) ? subjects[Int(sequence)].what : nil
+        guard subjects.indices.contains(Int(sequence)) else { return nil }
+        let subject = subjects[Int(sequence)]
+        guard case .rule(nil, let chain) = subject.what else { return subject.what }
+        let rule = buffer.unsafeBytes { bytes in
+            var reader = MessageReader(UnsafeRawBufferPointer(rebasing: bytes[subject.start...]))
+            return reader.next().flatMap { Rule($0) }
+        }
+        return .rule(rule, chain: chain)
     }
 
     /// The element that lies at an offset within the message with a sequence number, if one does.
@@ -352,6 +385,21 @@ extension StatefulExpression {
     }
 }
 
+/// The kernel's number for libnftnl's name of a rule's place.
+private func wireAttribute(_ attribute: nftnl_rule_attr) -> UInt16 {
+    UInt16((attribute == NFTNL_RULE_POSITION ? NFTA_RULE_POSITION : NFTA_RULE_HANDLE).rawValue)
+}
+
+extension Expression {
+    /// More than the instruction takes on the wire: a look-up holds a name of up to 255 bytes, a comparison 64 bytes.
+    var longestEncoding: Int {
+        switch self {
+        case .match(_, _, let payload), .target(_, _, let payload): 512 + payload.count
+        default: 512
+        }
+    }
+}
+
 extension [Field] {
     /// The length that the set is declared with: parts of a concatenation are padded, a single part is not.
     var wireLength: Int {
@@ -364,7 +412,5 @@ extension [Field] {
 let elementFlagCatchAll: UInt32 = 2
 /// `NF_ACCEPT`.
 private let policyAccept = 1
-/// More than an instruction takes on the wire: a look-up holds a name of up to 255 bytes, a comparison 64 bytes.
-private let longestExpression = 512
 /// One attribute holds at most 64 KiB, and an element of ours at most 400 bytes.
 private let longestElementList = 65_000 - 400

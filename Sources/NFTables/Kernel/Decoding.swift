@@ -140,14 +140,25 @@ extension ObservedRule {
         let attributes = message.attributes(after: netfilterHeaderLength)
         guard let chain = attributes.first(UInt16(NFTA_RULE_CHAIN.rawValue))?.string,
             let handle: UInt64 = attributes.first(UInt16(NFTA_RULE_HANDLE.rawValue))?.bigEndian(),
-            let header = message.header, let object = nftnl_rule_alloc()
+            let rule = Rule(message)
         else { return nil }
-        defer { nftnl_rule_free(object) }
         self.chain = chain
         self.handle = handle
+        self.rule = rule
+    }
+}
+
+extension Rule {
+    /// The instructions that a message has; nil for one that has none, such as a deletion.
+    init?(_ message: Message) {
+        let attributes = message.attributes(after: netfilterHeaderLength)
+        guard attributes.first(UInt16(NFTA_RULE_EXPRESSIONS.rawValue)) != nil, let header = message.header,
+            let object = nftnl_rule_alloc()
+        else { return nil }
+        defer { nftnl_rule_free(object) }
         guard nftnl_rule_nlmsg_parse(header, object) >= 0 else {
             // A rule with instructions that this libnftnl does not know is still a rule, and none of ours.
-            rule = Rule(observed: [.other(name: "unknown")])
+            self.init(observed: [.other(name: "unknown")])
             return
         }
         var expressions: [Expression] = []
@@ -155,7 +166,7 @@ extension ObservedRule {
             defer { nftnl_expr_iter_destroy(iterator) }
             while let expression = nftnl_expr_iter_next(iterator) { expressions.append(Expression(expression)) }
         }
-        rule = Rule(observed: expressions)
+        self.init(observed: expressions)
     }
 }
 

@@ -58,6 +58,9 @@ extension Expression {
         case "masq": masquerade(reader)
         case "immediate": verdict(reader)
         case "reject": reject(reader)
+        case "counter": .counter
+        case "match": match(reader)
+        case "target": target(reader)
         default: nil
         }
     }
@@ -197,6 +200,20 @@ extension Expression {
     private static func verdict(_ reader: ExpressionReader) -> Expression? {
         guard let code = reader.number(NFTNL_EXPR_IMM_VERDICT) else { return nil }
         return .verdict(Verdict(code: Int32(bitPattern: code), chain: reader.text(NFTNL_EXPR_IMM_CHAIN)))
+    }
+
+    private static func match(_ reader: ExpressionReader) -> Expression? {
+        guard let name = reader.text(NFTNL_EXPR_MT_NAME), let revision = reader.number(NFTNL_EXPR_MT_REV),
+            let payload = reader.bytes(NFTNL_EXPR_MT_INFO)
+        else { return nil }
+        return .match(name: name, revision: revision, payload: payload)
+    }
+
+    private static func target(_ reader: ExpressionReader) -> Expression? {
+        guard let name = reader.text(NFTNL_EXPR_TG_NAME), let revision = reader.number(NFTNL_EXPR_TG_REV),
+            let payload = reader.bytes(NFTNL_EXPR_TG_INFO)
+        else { return nil }
+        return .target(name: name, revision: revision, payload: payload)
     }
 
     private static func reject(_ reader: ExpressionReader) -> Expression? {

@@ -24,6 +24,15 @@ struct ExpressionWriter {
         }
     }
 
+    /// Hands over a copy of the bytes, which libnftnl frees: so it does with the structures of `nft_compat`.
+    func give(_ attribute: Int, _ bytes: [UInt8]) {
+        guard let copy = malloc(Swift.max(bytes.count, 1)) else { return }
+        bytes.withUnsafeBytes { raw in
+            if let start = raw.baseAddress { copy.copyMemory(from: start, byteCount: raw.count) }
+        }
+        nftnl_expr_set(object, UInt16(truncatingIfNeeded: attribute), copy, UInt32(truncatingIfNeeded: bytes.count))
+    }
+
     func set(_ attribute: Int, _ text: String) {
         nftnl_expr_set_str(object, UInt16(truncatingIfNeeded: attribute), text)
     }
@@ -31,7 +40,7 @@ struct ExpressionWriter {
 
 extension Expression {
     /// The kernel's name of the expression.
-    private var name: String {
+    var name: String {
         switch self {
         case .payload, .setPayload: "payload"
         case .meta, .setMeta: "meta"
@@ -48,6 +57,9 @@ extension Expression {
         case .masquerade: "masq"
         case .verdict: "immediate"
         case .reject: "reject"
+        case .counter: "counter"
+        case .match: "match"
+        case .target: "target"
         case .other(let name): name
         }
     }
@@ -141,7 +153,15 @@ extension Expression {
         case .reject(let type, let code):
             writer.set(NFTNL_EXPR_REJECT_TYPE, type)
             nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
-        case .other: break
+        case .match(let name, let revision, let payload):
+            writer.set(NFTNL_EXPR_MT_NAME, name)
+            writer.set(NFTNL_EXPR_MT_REV, revision)
+            writer.give(NFTNL_EXPR_MT_INFO, payload)
+        case .target(let name, let revision, let payload):
+            writer.set(NFTNL_EXPR_TG_NAME, name)
+            writer.set(NFTNL_EXPR_TG_REV, revision)
+            writer.give(NFTNL_EXPR_TG_INFO, payload)
+        case .counter, .other: break
         }
         nftnl_rule_add_expr(rule, object)
     }

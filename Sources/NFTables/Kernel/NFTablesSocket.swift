@@ -70,6 +70,21 @@ public struct NFTablesSocket: ~Copyable {
         return rules
     }
 
+    /// The rules of one chain, in order; none if there is no such chain.
+    ///
+    /// The kernel walks a table from its start for each part of a dump. Asking chain by chain takes time in proportion
+    /// where a table has very many.
+    public mutating func rules(of chain: Chain) throws(NetlinkError) -> [ObservedRule] {
+        var rules: [ObservedRule] = []
+        try get(NFT_MSG_GETRULE, .dump, "listing rules", chain.family) { buffer in
+            buffer.attribute(UInt16(NFTA_RULE_TABLE.rawValue), string: chain.table)
+            buffer.attribute(UInt16(NFTA_RULE_CHAIN.rawValue), string: chain.name)
+        } onMessage: { message in
+            if let rule = ObservedRule(message), rule.chain == chain.name { rules.append(rule) }
+        }
+        return rules
+    }
+
     /// Hands every element of a set to a closure. An element may come twice while the kernel grows the set.
     public mutating func elements(
         of set: SetDefinition, onElement: (ObservedElement) -> Void

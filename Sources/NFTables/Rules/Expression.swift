@@ -44,6 +44,14 @@ public enum Expression: Hashable, Sendable {
     case verdict(Verdict)
     /// Answers with an error and drops.
     case reject(type: UInt32, code: UInt8)
+    /// Counts packets and bytes, and never ends a rule. The counts are no part of it.
+    case counter
+    /// A match of the older packet filter (`nft_compat`): goes on only if its extension says so. The payload is the
+    /// extension's structure (linux/netfilter/xt_*.h), padded to a multiple of 8 bytes. What the kernel keeps there for
+    /// itself, at the end, reads back as zeros.
+    case match(name: String, revision: UInt32, payload: [UInt8])
+    /// A target of the older packet filter, likewise.
+    case target(name: String, revision: UInt32, payload: [UInt8])
     /// Anything that no rule of ours has; it compares by its name and never equals a rule of ours.
     case other(name: String)
 }
@@ -169,6 +177,9 @@ extension Expression: CustomStringConvertible {
         case .masquerade(let flags): return "[ masq flags 0x\(String(flags, radix: 16)) ]"
         case .verdict(let verdict): return "[ \(verdict) ]"
         case .reject(let type, let code): return "[ reject type \(type) code \(code) ]"
+        case .counter: return "[ counter ]"
+        case .match(let name, let revision, _): return "[ match name \(name) rev \(revision) ]"
+        case .target(let name, let revision, _): return "[ target name \(name) rev \(revision) ]"
         case .other(let name): return "[ \(name) … ]"
         }
     }

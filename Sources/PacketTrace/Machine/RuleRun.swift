@@ -76,7 +76,9 @@ struct RuleRun {
         case .verdict(let verdict): decide(verdict)
         case .reject(let type, let code): reject(type, code)
         // They count and log, and never end a rule.
-        case .other("counter"), .other("log"), .other("last"): break
+        case .counter, .other("log"), .other("last"): break
+        case .match(let name, _, _): giveUp("the rule has a match of iptables that cannot be followed: \(name)")
+        case .target(let name, _, _): giveUp("the rule has a target of iptables that cannot be followed: \(name)")
         case .other(let name): giveUp("the rule has an instruction that cannot be followed: \(name)")
         }
     }

@@ -1,0 +1,183 @@
+import NetAddress
+import Testing
+
+@testable import XTables
+
+/// Rules of every kind, as iptables prints them.
+struct XTCase: Sendable, CustomTestStringConvertible {
+    /// Where the kernel allows the rule: a table, and a base chain from which its chain must be reached.
+    var table = XTTable.nat
+    var rule: XTRule
+    var text: String
+    var testDescription: String { text }
+
+    init(_ table: XTTable, _ matches: [XTMatch], _ target: XTTarget?, _ text: String) {
+        self.table = table
+        rule = XTRule(matches, target)
+        self.text = text
+    }
+
+    init(_ matches: [XTMatch], _ target: XTTarget, _ text: String) { self.init(.nat, matches, target, text) }
+
+    init(_ matches: [XTMatch], _ text: String) { self.init(.nat, matches, nil, text) }
+
+    static func block(_ text: String) -> CIDR { CIDR(text) ?? CIDR(IPAddress(ipv4: 0)) }
+
+    static func cases(_ family: IPFamily) -> [XTCase] { (family == .ipv4 ? ipv4 : ipv6) + both(family) }
+
+    private static let ipv4: [XTCase] = [
+        XTCase([.source(block("10.0.0.0/8"))], "-s 10.0.0.0/8"),
+        XTCase([.source(block("10.128.0.0/9"), inverted: true)], "! -s 10.128.0.0/9"),
+        XTCase([.source(block("192.0.2.7/32"))], "-s 192.0.2.7/32"),
+        XTCase([.source(block("0.0.0.0/1"))], "-s 0.0.0.0/1"),
+        XTCase([.source(block("192.0.2.6/31"))], "-s 192.0.2.6/31"),
+        XTCase([.destination(block("10.1.16.0/20"))], "-d 10.1.16.0/20"),
+        XTCase([.destination(block("10.1.0.0/16"), inverted: true)], "! -d 10.1.0.0/16"),
+        XTCase([.destination(block("10.1.2.0/24"))], "-d 10.1.2.0/24"),
+        XTCase(
+            [
+                .comment("default/web:http"), .destinationPort(.tcp, 80), .destination(block("10.96.0.10/32")),
+                .source(block("10.244.0.0/16"), inverted: true), .transport(.tcp),
+                .inputInterface("cni0", isPrefix: false),
+            ], .jump("OTHER"),
+            "! -s 10.244.0.0/16 -d 10.96.0.10/32 -i cni0 -p tcp -m comment --comment \"default/web:http\" -m tcp "
+                + "--dport 80 -j OTHER"),
+        XTCase(
+            [.transport(.tcp), .comment("x")], .redirect(IPAddress(ipv4: 0x0af4_0002), 8080),
+            "-p tcp -m comment --comment x -j DNAT --to-destination 10.244.0.2:8080"),
+        XTCase([.source(block("0.0.0.0/0")), .destination(block("0.0.0.0/0"))], .accept, "-j ACCEPT"),
+        XTCase(.filter, [], .reject, "-j REJECT --reject-with icmp-port-unreachable"),
+        XTCase(
+            [.connectionsAbove(5, maskLength: 32)],
+            "-m connlimit --connlimit-above 5 --connlimit-mask 32 --connlimit-saddr"),
+        XTCase(
+            [.connectionsAbove(0, maskLength: 23)],
+            "-m connlimit --connlimit-above 0 --connlimit-mask 23 --connlimit-saddr"),
+        XTCase(
+            [.recentCheck(name: "SEP-1", seconds: 10800, reap: true)],
+            "-m recent --rcheck --seconds 10800 --reap --name SEP-1 --mask 255.255.255.255 --rsource"),
+        XTCase(
+            [.recentCheck(name: "SEP-1", seconds: 5, reap: false)],
+            "-m recent --rcheck --seconds 5 --name SEP-1 --mask 255.255.255.255 --rsource"),
+        XTCase(
+            [.recentCheck(name: "SEP-1", seconds: 0, reap: false)],
+            "-m recent --rcheck --name SEP-1 --mask 255.255.255.255 --rsource"),
+        XTCase(
+            [.recentSet(name: "SEP-1"), .transport(.udp)], .redirect(IPAddress(ipv4: 0x0af4_0002), 53),
+            "-p udp -m recent --set --name SEP-1 --mask 255.255.255.255 --rsource -j DNAT --to-destination "
+                + "10.244.0.2:53"),
+    ]
+
+    private static let ipv6: [XTCase] = [
+        XTCase([.source(block("fd00::/8"))], "-s fd00::/8"),
+        XTCase([.source(block("fd00::/64"), inverted: true)], "! -s fd00::/64"),
+        XTCase([.source(block("fd00::/61"))], "-s fd00::/61"),
+        XTCase([.destination(block("fd00:0:0:1::5/128"))], "-d fd00:0:0:1::5/128"),
+        XTCase([.destination(block("fd00::/127"), inverted: true)], "! -d fd00::/127"),
+        XTCase([.destination(block("::ffff:10.0.0.1/128"))], "-d ::ffff:10.0.0.1/128"),
+        XTCase(
+            [.destination(block("::/0")), .destinationPort(.udp, 53)], .return, "-p udp -m udp --dport 53 -j RETURN"),
+        XTCase(
+            [.transport(.tcp)], .redirect(IPAddress(ipv6: 0xfd00_0000_0000_0000, 2), 8080),
+            "-p tcp -j DNAT --to-destination [fd00::2]:8080"),
+        XTCase(.filter, [], .reject, "-j REJECT --reject-with icmp6-port-unreachable"),
+        XTCase(
+            [.connectionsAbove(5, maskLength: 128)],
+            "-m connlimit --connlimit-above 5 --connlimit-mask 128 --connlimit-saddr"),
+        XTCase(
+            [.connectionsAbove(9, maskLength: 57)],
+            "-m connlimit --connlimit-above 9 --connlimit-mask 57 --connlimit-saddr"),
+        XTCase(
+            [.recentCheck(name: "SEP-1", seconds: 10800, reap: true)],
+            "-m recent --rcheck --seconds 10800 --reap --name SEP-1 --mask "
+                + "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff --rsource"),
+        XTCase(
+            [.recentSet(name: "SEP-1")],
+            "-m recent --set --name SEP-1 --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff --rsource"),
+    ]
+
+    private static func both(_ family: IPFamily) -> [XTCase] {
+        interfacesAndPorts + marksAndConnections + ratesAndTexts + targets
+    }
+
+    private static let interfacesAndPorts: [XTCase] = [
+        XTCase([], ""),
+        XTCase([.inputInterface("cni0")], "-i cni0"),
+        XTCase([.inputInterface("veth", isPrefix: true)], "-i veth+"),
+        XTCase([.inputInterface("veth", isPrefix: true, inverted: true)], "! -i veth+"),
+        XTCase([.inputInterface("abcdefghijklmno", inverted: true)], "! -i abcdefghijklmno"),
+        XTCase([.inputInterface("abcdefghijklmn", isPrefix: true)], "-i abcdefghijklmn+"),
+        XTCase([.transport(.tcp)], "-p tcp"),
+        XTCase([.transport(.udp)], "-p udp"),
+        XTCase([.transport(.sctp)], "-p sctp"),
+        XTCase([.destinationPort(.tcp, 80)], "-p tcp -m tcp --dport 80"),
+        XTCase([.destinationPort(.udp, 53)], "-p udp -m udp --dport 53"),
+        XTCase([.destinationPort(.sctp, 65535)], "-p sctp -m sctp --dport 65535"),
+        XTCase(
+            [.addressType(source: false, isLocal: true), .destinationPort(.tcp, 30080), .transport(.tcp)],
+            .jump("OTHER"), "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 30080 -j OTHER"),
+        XTCase([.addressType(source: false, isLocal: true)], "-m addrtype --dst-type LOCAL"),
+        XTCase([.addressType(source: false, isLocal: false)], "-m addrtype ! --dst-type LOCAL"),
+        XTCase([.addressType(source: true, isLocal: true)], "-m addrtype --src-type LOCAL"),
+        XTCase([.addressType(source: true, isLocal: false)], "-m addrtype ! --src-type LOCAL"),
+    ]
+
+    private static let marksAndConnections: [XTCase] = [
+        XTCase([.mark(0x4000, mask: 0x4000)], "-m mark --mark 0x4000/0x4000"),
+        XTCase([.mark(0x4000, mask: 0x4000, inverted: true)], .return, "-m mark ! --mark 0x4000/0x4000 -j RETURN"),
+        XTCase([.mark(0, mask: 0x8000_0001)], "-m mark --mark 0x0/0x80000001"),
+        XTCase([.mark(7, mask: .max)], "-m mark --mark 0x7"),
+        XTCase([.connectionIsNew], "-m conntrack --ctstate NEW"),
+        XTCase([.connectionIsRedirected], "-m conntrack --ctstate DNAT"),
+        XTCase(
+            .filter, [.connectionIsNew, .destinationPort(.tcp, 80), .comment("a b")], .drop,
+            "-p tcp -m conntrack --ctstate NEW -m tcp --dport 80 -m comment --comment \"a b\" -j DROP"),
+        XTCase([.statistic(probability: 0x4000_0000)], "-m statistic --mode random --probability 0.50000000000"),
+        XTCase([.statistic(probability: 715_827_883)], "-m statistic --mode random --probability 0.33333333349"),
+        XTCase([.statistic(probability: 1)], "-m statistic --mode random --probability 0.00000000047"),
+        XTCase([.statistic(probability: 0x8000_0000)], "-m statistic --mode random --probability 1.00000000000"),
+        XTCase(
+            [.statistic(probability: 0x7fff_ffff)], .jump("OTHER"),
+            "-m statistic --mode random --probability 0.99999999953 -j OTHER"),
+    ]
+
+    private static let ratesAndTexts: [XTCase] = [
+        XTCase(
+            [.rateAbove(perSecond: 10, burst: 5, name: "web", expireMilliseconds: 10000)],
+            "-m hashlimit --hashlimit-above 10/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name web "
+                + "--hashlimit-htable-expire 10000"),
+        XTCase(
+            [.rateAbove(perSecond: 7, burst: 200, name: "web2", expireMilliseconds: 1000)],
+            "-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 200 --hashlimit-mode srcip --hashlimit-name web2"),
+        XTCase(
+            [.rateAbove(perSecond: 3000, burst: 1, name: "web3", expireMilliseconds: 60000)],
+            "-m hashlimit --hashlimit-above 3003/sec --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-name web3 "
+                + "--hashlimit-htable-expire 60000"),
+        XTCase([.comment("plain_word-1")], "-m comment --comment plain_word-1"),
+        XTCase([.comment("")], "-m comment --comment \"\""),
+        XTCase([.comment("it's \"so\" \\ here")], "-m comment --comment \"it\\'s \\\"so\\\" \\\\ here\""),
+        XTCase([.comment("é – ü")], "-m comment --comment \"é – ü\""),
+        XTCase(
+            [.comment("x\n-A OTHER -j DROP")], .accept, "-m comment --comment \"x-A OTHER -j DROP\" -j ACCEPT"),
+        XTCase(
+            [.comment(String(repeating: "é", count: 200))],
+            "-m comment --comment \"\(String(repeating: "é", count: 127))\""),
+        XTCase([.comment("# $(true) ;")], "-m comment --comment \"# $(true) ;\""),
+    ]
+
+    private static let targets: [XTCase] = [
+        XTCase([], .jump("OTHER"), "-j OTHER"),
+        XTCase([], .goto("OTHER"), "-g OTHER"),
+        XTCase([], .accept, "-j ACCEPT"),
+        XTCase([], .return, "-j RETURN"),
+        XTCase(.filter, [], .drop, "-j DROP"),
+        XTCase([], .setMark(0x4000, mask: 0x4000), "-j MARK --set-xmark 0x4000/0x4000"),
+        XTCase([], .setMark(0, mask: 0x4000), "-j MARK --set-xmark 0x0/0x4000"),
+        XTCase([], .setMark(0x4000, mask: 0), "-j MARK --set-xmark 0x4000/0x0"),
+        XTCase([], .setMark(1, mask: .max), "-j MARK --set-xmark 0x1/0xffffffff"),
+        XTCase([], .masquerade(isRandom: false), "-j MASQUERADE"),
+        XTCase(
+            [.mark(0x4000, mask: 0x4000)], .masquerade(isRandom: true),
+            "-m mark --mark 0x4000/0x4000 -j MASQUERADE --random-fully"),
+    ]
+}

@@ -63,6 +63,7 @@ extension ServiceLowering {
         func add(_ place: Int, _ role: SetID.Role, _ comment: String?) {
             guard service.pools.indices.contains(place), !service.pools[place].eligible.isEmpty else { return }
             let number = PoolAddress.address(service.pools[place].number, frontend.address.family)
+            collector.need(shared.chains(for: .numbers, frontend.address.family))
             collector.append(
                 key(frontend), .address(number, comment: comment), to: SetID(frontend.address.family, role))
         }

@@ -12,6 +12,7 @@ struct Interpreter {
     private var definitions: [String] = []
     private var notes: [String] = []
     private var metLimit = false
+    private var lookups = 0
     /// A number that the denominators of all probabilities so far divide.
     private var denominator: UInt64 = 1
     /// Rules that were run; a ruleset that leads into itself ends by this.
@@ -36,7 +37,7 @@ struct Interpreter {
         }
         return PacketPath(
             packet: packet, stages: stages, outcomes: sorted, definitions: definitions, notes: notes,
-            metLimit: metLimit)
+            metLimit: metLimit, lookups: lookups)
     }
 
     // MARK: The packet path
@@ -68,6 +69,7 @@ struct Interpreter {
 
     private mutating func end(_ world: World, _ outcome: Outcome) {
         outcomes[outcome, default: .zero] += world.probability
+        lookups = max(lookups, world.lookups)
     }
 
     private func outcome(_ state: PacketState) -> Outcome {

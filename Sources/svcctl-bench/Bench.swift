@@ -1,12 +1,16 @@
 internal import ArgumentParser
 
 /// Measures the parts of the way from definitions to kernel, in one process, so that ratios between them hold on a
-/// noisy machine. It prints a line `NAME MICROSECONDS` for each run of each part; `hack/bench` makes tables of them.
+/// noisy machine. It prints a line `NAME MICROSECONDS` for each run of each part, or `NAME COUNT`; `hack/bench` makes
+/// tables of them.
 ///
 /// It changes the ruleset of the network namespace that it runs in: run it in one of its own.
 @main
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
-        subcommands: [ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self])
+        subcommands: [
+            ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
+            LookupBench.self,
+        ])
 }

@@ -51,6 +51,28 @@ struct SchedulerTests {
         }
     }
 
+    /// An endpoint in the host network may have the address and port that clients use; its turn is like any other.
+    @Test(arguments: IPFamily.allCases) func turnOfTheAddressItself(_ family: IPFamily) throws {
+        let lab = try Lab(pods: 1)
+        let address = Lab.nodeAddresses[family]
+        // A datagram is sent once, where TCP would try again and meet the next turn.
+        let server = try EchoServer(in: lab.node, address: address, port: 8080, transport: .udp, name: "node")
+        let pods = try lab.startServers(transport: .udp, families: [family])
+        defer { for server in pods + [server] { server.stop() } }
+        let service = Service.test("web", transport: .udp, endpoints: [address, Lab.podAddresses(1)[family]]) {
+            $0.scheduler = .roundRobin
+            $0.externalIPs = [address]
+            $0.ports[0].port = 8080
+        }
+        try Desired(services: [service]).apply(in: lab.node)
+        for namespace in [lab.client, lab.node] {
+            let servers = (0..<4).map { _ in
+                Client.probe(from: namespace, to: address, port: 8080, transport: .udp, timeout: .seconds(1)).server
+            }
+            #expect(Set(servers) == ["node", "pod1"])
+        }
+    }
+
     /// Weights are shares of the turns, spread evenly among them.
     @Test func turnsHaveWeights() throws {
         let lab = try Lab()

@@ -130,6 +130,23 @@ struct HookTests {
         #expect(path.outcomes.map(\.outcome) == [.delivered(to: endpoint, masqueraded: false)], "\(path.text())")
     }
 
+    /// Look-ups count whether or not anything is found; of several ways, the longest counts.
+    @Test func lookups() throws {
+        var table = TestTable()
+        #expect(try table.path().lookups == 0)
+        table.set("empty", serviceKey, [])
+        table.set(
+            "slots", [.randomSlot(modulus: 4)], [(ElementKey().slot(1), .member), (ElementKey().slot(2), .member)])
+        let isMember = Statement.member(serviceKey, of: "empty")
+        table.chain("one", .filter(.prerouting, 0), [[isMember, isMember, .setMark(1)]])
+        #expect(try table.path().lookups == 1)
+        table.chain("two", .filter(.prerouting, 1), [[.member([.randomSlot(modulus: 4)], of: "slots"), isMember]])
+        #expect(try table.path().lookups == 3)
+        table.chain(
+            "three", .filter(.prerouting, 2), [[.member(serviceKey, of: "empty", inverted: true), .setMark(1)]])
+        #expect(try table.path().lookups == 4)
+    }
+
     /// Where it would go anyway is no redirection, but it is decided.
     @Test func destinationNATToItself() throws {
         var table = try translating(to: "10.0.0.1", 80)

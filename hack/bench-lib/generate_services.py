@@ -2,7 +2,8 @@
 """Prints N services of M endpoints each, as svcctl's native definitions.
 
 The same arguments print the same bytes. With --change-one, one endpoint of one service has another address; the seed
-chooses which one, so different seeds are different small changes of the same large state.
+chooses which one, so different seeds are different small changes of the same large state. With --kinds, there is one
+more service for each kind of address and each way to balance.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from typing import Iterator, NamedTuple
 
 CLUSTER_NETWORK = ipaddress.IPv4Network("10.96.0.0/12")
 ENDPOINT_NETWORK = ipaddress.IPv4Network("10.128.0.0/9")
+KIND_NETWORK = ipaddress.IPv4Network("172.20.0.0/16")
+KIND_ENDPOINT_NETWORK = ipaddress.IPv4Network("10.112.0.0/12")
 # The first and the last address of the network stay free.
 PLACES = CLUSTER_NETWORK.num_addresses - 2
 PORT = 80
@@ -68,11 +71,47 @@ def definition(service: Service) -> str:
     )
 
 
+def kinds(endpoint_count: int) -> Iterator[str]:
+    """Makes one service of each kind, each with endpoints of its own on the node node-a."""
+    if endpoint_count * 12 > KIND_ENDPOINT_NETWORK.num_addresses - 2:
+        sys.exit(f"too many: {endpoint_count} endpoints of each kind do not fit their network")
+    rate = {"perSource": 100, "burst": 200}
+    special = {
+        "cluster-ip": {},
+        "external-ip": {"externalIPs": ["203.0.113.1"]},
+        "load-balancer-ip": {"loadBalancerIPs": ["203.0.113.2"]},
+        "node-port": {"nodePort": 30001},
+        "external-local": {"externalIPs": ["203.0.113.3"], "externalTrafficPolicy": "Local"},
+        "sticky": {"sessionAffinity": {"clientIP": {"timeoutSeconds": 10800}}},
+        "round-robin": {"scheduler": "roundRobin"},
+        "source-hash": {"scheduler": "sourceHash"},
+        "maglev": {"scheduler": "maglev"},
+        "source-ranges": {"loadBalancerIPs": ["203.0.113.4"], "loadBalancerSourceRanges": ["198.51.100.0/24"]},
+        "limits": {"maxConnections": {"perService": 1000, "perSource": 100}, "newConnectionsPerSecond": rate},
+        "refused": {"endpoints": []},
+    }
+    for index, (name, members) in enumerate(special.items()):
+        port = {"name": "http", "protocol": "TCP", "port": PORT, "targetPort": TARGET_PORT}
+        if "nodePort" in members:
+            port["nodePort"] = members.pop("nodePort")
+        first = 1 + index * endpoint_count
+        addresses = [str(KIND_ENDPOINT_NETWORK[number]) for number in range(first, first + endpoint_count)]
+        service = {
+            "name": f"kinds/{name}",
+            "clusterIPs": [str(KIND_NETWORK[1 + index])],
+            "ports": [port],
+            "endpoints": [{"address": address, "nodeName": "node-a"} for address in addresses],
+        }
+        yield json.dumps(service | members, separators=(",", ":"))
+
+
 def main() -> None:
-    options = arguments(__doc__).parse_args()
-    made = services(options.services, options.endpoints, options.change_one, options.seed)
+    parser = arguments(__doc__)
+    parser.add_argument("--kinds", action="store_true", help="add one service of each kind")
+    options = parser.parse_args()
+    made = map(definition, services(options.services, options.endpoints, options.change_one, options.seed))
     print('{"services":[')
-    print(",\n".join(map(definition, made)))
+    print(",\n".join([*made, *(kinds(options.endpoints) if options.kinds else [])]))
     print("]}")
 
 

@@ -10,6 +10,8 @@ enum ChainName: String, CaseIterable {
     case limitOutput = "limit_output"
     case natPrerouting = "nat_prerouting"
     case natOutput = "nat_output"
+    case restorePrerouting = "restore_prerouting"
+    case restoreOutput = "restore_output"
     case natPostrouting = "nat_postrouting"
     case filterInput = "filter_input"
     case filterForward = "filter_forward"
@@ -62,6 +64,9 @@ enum ChainName: String, CaseIterable {
         case .limitOutput: .init(kind: .nat, point: .output, priority: -101)
         case .natPrerouting: .init(kind: .nat, point: .prerouting, priority: -100)
         case .natOutput: .init(kind: .nat, point: .output, priority: -100)
+        // Where destination NAT has been done.
+        case .restorePrerouting: .init(kind: .filter, point: .prerouting, priority: -99)
+        case .restoreOutput: .init(kind: .filter, point: .output, priority: -99)
         case .natPostrouting: .init(kind: .nat, point: .postrouting, priority: 100)
         case .filterInput: .init(kind: .filter, point: .input, priority: 0)
         case .filterForward: .init(kind: .filter, point: .forward, priority: 0)
@@ -92,6 +97,7 @@ enum ChainName: String, CaseIterable {
         switch self {
         case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity: .affinity
         case .limitPrerouting, .limitOutput, .limits, .limitedSources, .overLimit: .limits
+        case .restorePrerouting, .restoreOutput: .numbers
         default: nil
         }
     }
@@ -102,5 +108,7 @@ enum ChainName: String, CaseIterable {
         case affinity
         /// Services have limits.
         case limits
+        /// Addresses draw from pools by their numbers.
+        case numbers
     }
 }

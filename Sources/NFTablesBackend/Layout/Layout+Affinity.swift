@@ -37,6 +37,13 @@ extension Layout {
         ]
     }
 
+    /// A connection that is redirected to the very address and port that it asks for, as an endpoint in the host network
+    /// may have, is left by the kernel as it is, and that is with the number. Connections of others, who may use such
+    /// addresses after all, stay as they are.
+    func restoreDestination(_ family: IPFamily) -> [[Statement]] {
+        [[.address(.destination, .equal, PoolAddress.block(family)), .connectionIsNew, restore(family)]]
+    }
+
     /// Finds the pool by what the client addressed: an address of a service, or a node port. nft takes the port of a
     /// connection only where the rule names the protocol.
     func learn(_ family: IPFamily) -> [[Statement]] {

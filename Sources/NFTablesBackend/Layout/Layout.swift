@@ -46,6 +46,7 @@ struct Layout {
                     [member(.blockedNodePorts, family), .verdict(.drop)], [.verdict(.drop)],
                 ]
             case .natPrerouting, .natOutput: [[jump(.services)]]
+            case .restorePrerouting, .restoreOutput: restoreDestination(family)
             case .natPostrouting: postrouting(family)
             case .filterInput, .filterForward, .filterOutput: [[.connectionIsNew, jump(.noEndpoints)]]
             case .services: services(family)

@@ -160,9 +160,15 @@ extension SharedRule: Comparable {
 /// How the number of a pool stands in a packet, in place of the destination: an address that nobody has.
 enum PoolAddress {
     /// 240.0.0.0/4, which is reserved (RFC 1112), and 100::/64, which is discarded wherever it goes (RFC 6666). Packets
-    /// never leave a chain with it.
+    /// never leave the node with it.
     static func address(_ number: UInt32, _ family: IPFamily) -> IPAddress {
         family == .ipv4 ? IPAddress(ipv4: 0xf000_0000 | number) : IPAddress(ipv6: 0x0100 << 48, UInt64(number))
+    }
+
+    /// All numbers of a family.
+    static func block(_ family: IPFamily) -> CIDR {
+        let first = address(0, family)
+        return CIDR(first, prefixLength: family == .ipv4 ? 4 : 64) ?? CIDR(first)
     }
 
     static func number(_ address: IPAddress) -> UInt32? {

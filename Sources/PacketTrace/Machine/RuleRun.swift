@@ -65,8 +65,10 @@ struct RuleRun {
         case .toNetworkOrder(let register, let length, let size): swap(register, Int(length), Int(size))
         case .compare(let register, let comparison, let bytes): compare(register, comparison, bytes)
         case .lookup(let set, let register, let destination, let inverted):
+            countLookup()
             lookUp(set, register, destination, inverted)
         case .updateSet(let operation, let set, let key, let data, let timeout, let expression):
+            countLookup()
             update(operation, set, key, data, timeout, expression)
         case .setMeta(let key, let register): setMeta(key, register)
         case .setPayload(let base, let offset, let length, let register, _):
@@ -84,6 +86,8 @@ struct RuleRun {
     }
 
     // MARK: What all instructions use
+
+    private mutating func countLookup() { for index in live.indices { live[index].lookups += 1 } }
 
     func operand(_ word: Int) -> Operand { operands[word] ?? Operand(text: "?", kind: .bytes, length: 4) }
 

@@ -5,14 +5,22 @@ internal import NetAddress
 struct World {
     var probability: Fraction
     var state: PacketState
+    /// How often a set was asked or changed on this way.
+    var lookups = 0
     /// They live as long as a rule does.
     var registers = Registers()
+
+    fileprivate mutating func join(_ other: World) {
+        probability += other.probability
+        lookups = max(lookups, other.lookups)
+    }
 }
 
 extension [World] {
     var probability: Fraction { reduce(.zero) { $0 + $1.probability } }
 
-    /// Makes one of all that differ in nothing that later rules could see.
+    /// Makes one of all that differ in nothing that later rules could see. Of the look-ups it has those of the longest
+    /// way.
     var merged: [World] {
         guard count > 1 else { return self }
         var result: [World] = []
@@ -20,9 +28,9 @@ extension [World] {
         for world in self {
             // Neighbours are often equal, and share their bytes, so that comparing costs less than hashing.
             if let last = result.last, last.state == world.state {
-                result[result.count - 1].probability += world.probability
+                result[result.count - 1].join(world)
             } else if let place = places[world.state] {
-                result[place].probability += world.probability
+                result[place].join(world)
             } else {
                 places[world.state] = result.count
                 result.append(world)

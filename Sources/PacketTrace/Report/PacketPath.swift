@@ -34,6 +34,9 @@ public struct PacketPath: Sendable {
     public let notes: [String]
     /// Whether a limit was met, so that another assumption could lead elsewhere.
     public let metLimit: Bool
+    /// How many look-ups in sets the packet took, and changes of sets by rules, successful or not. Of several courses that
+    /// it could take, this is the longest.
+    public let lookups: Int
 
     /// The probability of an outcome; 0 if it cannot happen.
     public func probability(of outcome: Outcome) -> Fraction {

@@ -12,7 +12,8 @@ public struct ConformanceTest: Sendable {
     ///   - keepsConnections: whether servers keep connections open.
     ///   - isFor: tells the backends that can pass.
     init(
-        _ name: String, keepsConnections: Bool = false, for isFor: @escaping @Sendable (Abilities) -> Bool = { _ in true },
+        _ name: String, keepsConnections: Bool = false,
+        for isFor: @escaping @Sendable (Abilities) -> Bool = { _ in true },
         _ body: @escaping @Sendable (Trial) throws -> Void
     ) {
         self.name = name

@@ -22,7 +22,8 @@ extension ConformanceTest {
     /// Session affinity works, times out, and can be switched on and off, at every kind of address, in both families,
     /// over TCP and UDP.
     static let affinity: [ConformanceTest] = [
-        ConformanceTest("clients stay with their endpoint, at all addresses of a service port (semantics 36)") { trial in
+        ConformanceTest("clients stay with their endpoint, at all addresses of a service port (semantics 36)") {
+            trial in
             let schedulers = trial.system.abilities.schedulers.sorted { $0.rawValue < $1.rawValue }
             try trial.apply(
                 schedulers.enumerated().map { number, scheduler in
@@ -89,7 +90,8 @@ extension ConformanceTest {
             trial in
             func services(_ fates: [[Endpoint]]) -> [Service] {
                 fates.enumerated().map { number, pod2 in
-                    .sticky(number, "web-\(number)", endpoints: [Place.pod1.endpoints(), Place.remote1.endpoints(), pod2])
+                    .sticky(
+                        number, "web-\(number)", endpoints: [Place.pod1.endpoints(), Place.remote1.endpoints(), pod2])
                 }
             }
             let ready = Place.pod2.endpoints()

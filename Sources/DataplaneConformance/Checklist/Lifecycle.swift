@@ -120,6 +120,6 @@ extension ConformanceTest {
     }
 
     /// The acceptance checklist.
-    public static let checklist: [ConformanceTest] = 
+    public static let checklist: [ConformanceTest] =
         basics + clients + endpoints + paths + lifecycle + affinity + draining + conntrack + schedulers + restrictions
 }

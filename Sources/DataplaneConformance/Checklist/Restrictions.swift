@@ -36,7 +36,8 @@ private enum SourceLists {
         var services: [Service] = []
         for test in cases {
             for (policy, endpoints) in [
-                (TrafficPolicy.cluster, everywhere), (.local, everywhere), (.local, [Place.remote1.endpoints()]), (.cluster, []),
+                (TrafficPolicy.cluster, everywhere), (.local, everywhere), (.local, [Place.remote1.endpoints()]),
+                (.cluster, []),
             ] {
                 services.append(
                     .numbered(

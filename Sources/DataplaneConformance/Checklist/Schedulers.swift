@@ -9,7 +9,8 @@ extension ConformanceTest {
 
     /// A service with three endpoints, over TCP and UDP.
     private static func web(
-        _ scheduler: Scheduler, number: Int = 1, weights: [UInt16] = [1, 1, 1], _ change: (inout Service) -> Void = { _ in }
+        _ scheduler: Scheduler, number: Int = 1, weights: [UInt16] = [1, 1, 1],
+        _ change: (inout Service) -> Void = { _ in }
     ) -> Service {
         let endpoints = zip(places, weights).map { place, weight in place.endpoints { $0.weight = weight } }
         return .numbered(number, "web-\(number)", transports: [.tcp, .udp], endpoints: endpoints) {

@@ -5,14 +5,25 @@ public struct ConformanceTest: Sendable {
     /// What is tested, with the numbers of the behaviours.
     public let name: String
     private let keepsConnections: Bool
+    private let isFor: @Sendable (Abilities) -> Bool
     private let body: @Sendable (Trial) throws -> Void
 
-    /// - Parameter keepsConnections: whether servers keep connections open.
-    init(_ name: String, keepsConnections: Bool = false, _ body: @escaping @Sendable (Trial) throws -> Void) {
+    /// - Parameters:
+    ///   - keepsConnections: whether servers keep connections open.
+    ///   - isFor: tells the backends that can pass.
+    init(
+        _ name: String, keepsConnections: Bool = false,
+        for isFor: @escaping @Sendable (Abilities) -> Bool = { _ in true },
+        _ body: @escaping @Sendable (Trial) throws -> Void
+    ) {
         self.name = name
         self.keepsConnections = keepsConnections
+        self.isFor = isFor
         self.body = body
     }
+
+    /// Whether a backend can pass: it has what the test is about.
+    public func applies(to system: some SystemUnderTest) -> Bool { isFor(system.abilities) }
 
     /// Runs in a lab of its own, and returns what was wrong: a line for each packet that met another fate than it
     /// should have. Empty means passed.

@@ -6,7 +6,9 @@ public import ServicePlan
 ///
 /// Every call starts afresh, as a program does that was just started: what is there, it must find in the kernel.
 public protocol SystemUnderTest: Sendable {
-    /// Makes the namespace's kernel serve exactly these services.
+    var abilities: Abilities { get }
+
+    /// Makes the namespace's kernel serve exactly these services, and then ends UDP flows to endpoints that are gone.
     func apply(services: [Service], node: NodeFacts, in namespace: NetworkNamespace) throws
 
     /// What `apply` would change now, a line for each object; empty if nothing.
@@ -22,6 +24,48 @@ public protocol SystemUnderTest: Sendable {
     /// Deletes a part of the kernel's state with other people's tools, as somebody might who does not know what it is
     /// for. Connections to services must then fail.
     func damage(in namespace: NetworkNamespace) throws
+}
+
+/// What a backend does, where not every backend does everything.
+public struct Abilities: Sendable {
+    public var schedulers: Set<Scheduler>
+    public var restrictions: Set<Restriction>
+    /// Whether all addresses of a service port share one memory of clients and one order of turns (semantics 36). Where
+    /// they do not, each address has its own (semantics 39).
+    public var addressesAreOne = true
+    /// Whether a segment that a server sends out of its window ends the connection, unless connection tracking is told
+    /// to be liberal (semantics 46).
+    public var needsLiberalTracking = false
+
+    public init(schedulers: Set<Scheduler> = [.random], restrictions: Set<Restriction> = []) {
+        self.schedulers = schedulers
+        self.restrictions = restrictions
+    }
+
+    /// Whether everything that services ask for can be had.
+    func suffice(for services: [Service]) -> Bool {
+        services.allSatisfy { schedulers.contains($0.scheduler) && restrictions.isSuperset(of: $0.restrictions) }
+    }
+}
+
+/// A way to restrict who may use a service, and how much of it.
+public enum Restriction: Hashable, Sendable, CaseIterable {
+    /// `allow` and `deny`.
+    case sourceLists
+    case maxConnections
+    case maxConnectionsPerSource
+    case newConnectionsPerSecond
+}
+
+extension Service {
+    fileprivate var restrictions: Set<Restriction> {
+        var restrictions: Set<Restriction> = []
+        if !allowedSources.isEmpty || !deniedSources.isEmpty { restrictions.insert(.sourceLists) }
+        if maxConnections != nil { restrictions.insert(.maxConnections) }
+        if maxConnectionsPerSource != nil { restrictions.insert(.maxConnectionsPerSource) }
+        if newConnectionsPerSecond != nil { restrictions.insert(.newConnectionsPerSecond) }
+        return restrictions
+    }
 }
 
 /// What should be: services, and the node that serves them.

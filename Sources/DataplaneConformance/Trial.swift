@@ -13,10 +13,13 @@ final class Trial {
     private var moreNodeAddresses: Set<IPAddress> = []
     private(set) var failures: [String] = []
     /// How many packets' fates were looked at.
-    private(set) var attempts = 0
+    var attempts = 0
 
     /// A port that no service of any test has.
     private static let undefinedPort: UInt16 = 1234
+    /// Ports that are neither services' nor chosen by the kernel.
+    private static let portsOfClients: ClosedRange<UInt16> = 10_000...27_999
+    private var nextPortOfClient = portsOfClients.lowerBound
 
     init(_ system: any SystemUnderTest, _ lab: ConformanceLab) {
         self.system = system
@@ -85,6 +88,16 @@ final class Trial {
         try examine(cells, thoroughly: thoroughly)
     }
 
+    /// A port for a UDP client of which connection tracking knows nothing: one that was used before would continue the
+    /// flow of that time.
+    func freshPort() -> UInt16 {
+        defer {
+            let isLast = nextPortOfClient == Self.portsOfClients.upperBound
+            nextPortOfClient = isLast ? Self.portsOfClients.lowerBound : nextPortOfClient + 1
+        }
+        return nextPortOfClient
+    }
+
     /// One attempt of one source, for tests that look at more than the oracle knows.
     func probe(
         from source: Source, to address: IPAddress, port: UInt16 = 80, transport: TransportProtocol = .tcp,
@@ -93,7 +106,7 @@ final class Trial {
         attempts += 1
         return Client.probe(
             from: source.namespace, to: address, port: port, transport: transport,
-            sourcePort: sourcePort, timeout: timeout)
+            source: source.boundAddress(address.family), sourcePort: sourcePort, timeout: timeout)
     }
 
     /// How many of so many connections a server gets.

@@ -53,12 +53,29 @@ public final class UDPFlow: Sendable {
 
     /// Sends a datagram and waits for the answer to it. Late answers to earlier ones are dropped first.
     public func probe(timeout: Duration = .seconds(2)) -> Outcome {
+        Self.probe([self], timeout: timeout)[0]
+    }
+
+    /// The same for many at once, so that silence costs its time once.
+    public static func probe(_ flows: [UDPFlow], timeout: Duration = .seconds(2)) -> [Outcome] {
         let deadline = Deadline(timeout)
-        return Client.outcome {
-            while let late = try? socket.receiveNow(), !late.isEmpty {}
+        return zip(flows, flows.map { $0.send(deadline) }).map { flow, failure in
+            failure
+                ?? Client.outcome {
+                    var reader = LineReader()
+                    return try reader.outcome(from: flow.socket, deadline)
+                }
+        }
+    }
+
+    /// Returns what went wrong.
+    private func send(_ deadline: Deadline) -> Outcome? {
+        while let late = try? socket.receiveNow(), !late.isEmpty {}
+        do throws(SystemCallError) {
             try socket.send("?", deadline: deadline)
-            var reader = LineReader()
-            return try reader.outcome(from: socket, deadline)
+            return nil
+        } catch {
+            return Outcome(error)
         }
     }
 }

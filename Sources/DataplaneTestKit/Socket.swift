@@ -124,6 +124,15 @@ struct Socket: ~Copyable, Sendable {
         return count < 0 ? nil : sender
     }
 
+    /// A datagram and who sent it; nils if there is none.
+    func receiveWithSender() -> ([UInt8]?, SocketAddress?) {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let (count, sender) = buffer.withUnsafeMutableBytes { buffer in
+            SocketAddress.filled { recvfrom(descriptor.number, buffer.baseAddress, buffer.count, 0, $0, $1) }
+        }
+        return count < 0 ? (nil, nil) : (Array(buffer.prefix(count)), sender)
+    }
+
     func send(_ text: String, to peer: SocketAddress) {
         let bytes = Array(text.utf8)
         _ = bytes.withUnsafeBytes { bytes in

@@ -8,6 +8,13 @@ import ServicePlan
 
 /// The nftables backend as the conformance suite drives it.
 struct NFTablesSubject: SystemUnderTest {
+    var abilities: Abilities {
+        var abilities = Abilities(
+            schedulers: [.random, .roundRobin, .sourceHash, .maglev], restrictions: Set(Restriction.allCases))
+        abilities.needsLiberalTracking = true
+        return abilities
+    }
+
     private func reconciling<Result: Sendable>(
         _ services: [Service], _ node: NodeFacts, in namespace: NetworkNamespace,
         _ body: @Sendable (inout Reconciliation<NFTablesBackend>) throws -> Result
@@ -21,7 +28,10 @@ struct NFTablesSubject: SystemUnderTest {
     }
 
     func apply(services: [Service], node: NodeFacts, in namespace: NetworkNamespace) throws {
-        _ = try reconciling(services, node, in: namespace) { try $0.apply() }
+        _ = try reconciling(services, node, in: namespace) {
+            let changes = try $0.apply()
+            return try FlowCleanup.run(after: changes.udp, ServicePlans(services, node: node))
+        }
     }
 
     func differences(services: [Service], node: NodeFacts, in namespace: NetworkNamespace) throws -> [String] {

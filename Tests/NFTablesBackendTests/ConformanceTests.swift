@@ -14,6 +14,11 @@ struct ConformanceTests {
     func kubernetesObjects(_ test: ConformanceTest) throws { try pass(test) }
     @Test(arguments: ConformanceTest.sequences) func sequences(_ test: ConformanceTest) throws { try pass(test) }
 
+    /// Every test of the suite is one that this backend must pass.
+    @Test func nothingIsLeftOut() {
+        #expect(ConformanceTest.checklist.allSatisfy { $0.applies(to: NFTablesSubject()) })
+    }
+
     private func pass(_ test: ConformanceTest) throws {
         let failures = try test.failures(of: NFTablesSubject())
         let (count, first) = (failures.count, failures.prefix(20).joined(separator: "\n"))

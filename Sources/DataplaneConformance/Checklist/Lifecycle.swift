@@ -112,7 +112,7 @@ extension ConformanceTest {
         }
     }
 
-    private static func check(_ connections: [LongConnection], _ trial: Trial) {
+    static func check(_ connections: [LongConnection], _ trial: Trial) {
         for connection in connections {
             let answer = try? connection.exchange("still there")
             trial.check(answer == "still there", "a connection broke that began with \(connection.greeting)")
@@ -120,5 +120,6 @@ extension ConformanceTest {
     }
 
     /// The acceptance checklist.
-    public static let checklist: [ConformanceTest] = basics + clients + endpoints + paths + lifecycle
+    public static let checklist: [ConformanceTest] =
+        basics + clients + endpoints + paths + lifecycle + affinity + draining + conntrack + schedulers + restrictions
 }

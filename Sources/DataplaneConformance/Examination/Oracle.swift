@@ -15,12 +15,13 @@ struct Oracle: Sendable {
         let sourceAddress = source.address(towards: destination.address, ownAddresses: nodeAddresses)
         let service = destination.service
         if destination.kind == .nodePort, !servesNodePorts(of: service, at: destination.address) { return .refused }
+        if isShutOut(sourceAddress, by: service) { return .dropped }
         if destination.kind == .loadBalancerIP, !isAllowed(sourceAddress, by: service, at: destination.address) {
             return .dropped
         }
         let endpoints = EndpointSets(service, destination.servicePort, family, node)
-        let isPod = node.clusterCIDRs.contains { $0.contains(sourceAddress) }
-        let knowsPods = node.clusterCIDRs.contains { $0.family == family }
+        let isPod = isPod(source, sourceAddress)
+        let knowsPods = !node.podInterfaces.isEmpty || node.clusterCIDRs.contains { $0.family == family }
         func come(to chosen: [ChosenEndpoint], masqueraded: Bool) -> Expectation {
             if chosen.isEmpty { return endpoints.cluster.isEmpty ? .refused : .dropped }  // 14, 26
             return answered(chosen, sourceAddress, masqueraded)
@@ -57,6 +58,26 @@ struct Oracle: Sendable {
         return blocks.contains { $0.contains(address) }
     }
 
+    /// Pods are known by their addresses, or by the interfaces that their packets come in by. The latter tells those of
+    /// this node alone: another node's pods come from outside.
+    private func isPod(_ source: Source, _ address: IPAddress) -> Bool {
+        if node.clusterCIDRs.contains(where: { $0.contains(address) }) { return true }
+        guard let interface = source.interface else { return false }
+        return node.podInterfaces.contains { known in
+            switch known {
+            case .bridge(let name): interface == name
+            case .prefix(let start): interface.hasPrefix(start)
+            }
+        }
+    }
+
+    /// Lists of sources hold for every address of a service. One that names only one family closes the other, and what
+    /// is denied is so whatever else is allowed.
+    private func isShutOut(_ source: IPAddress, by service: Service) -> Bool {
+        let isAllowed = service.allowedSources.isEmpty || service.allowedSources.contains { $0.contains(source) }
+        return !isAllowed || service.deniedSources.contains { $0.contains(source) }
+    }
+
     /// 4, 9, 34 and 35.
     private func isAllowed(_ source: IPAddress, by service: Service, at destination: IPAddress) -> Bool {
         let ranges = service.loadBalancerSourceRanges
@@ -75,13 +96,15 @@ struct ChosenEndpoint {
     let server: String
 }
 
-/// 10 to 16: who takes new connections, of all and on this node.
+/// 10 to 16: who takes new connections, of all and on this node. Nobody does whom a weight of 0 drains.
 struct EndpointSets {
     let cluster: [ChosenEndpoint]
     let local: [ChosenEndpoint]
 
     init(_ service: Service, _ port: ServicePort, _ family: IPFamily, _ node: NodeFacts) {
-        let all = service.endpoints.filter { $0.address.family == family && Self.number(of: port, on: $0) != nil }
+        let all = service.endpoints.filter {
+            $0.address.family == family && $0.weight > 0 && Self.number(of: port, on: $0) != nil
+        }
         let ready = all.filter { endpoint in
             service.publishNotReadyAddresses
                 || endpoint.conditions.contains(.isReady) && !endpoint.conditions.contains(.isTerminating)

@@ -69,12 +69,19 @@ enum PolicyMatrix {
         }
     }()
 
+    private static let byInterface: NodeFacts = {
+        var node = NodeFacts.conformance()
+        node.podInterfaces = [.prefix("pod")]
+        return node
+    }()
+
     static let facts: [(name: String, node: NodeFacts)] = [
         ("pods are not known", .conformance()),
         ("pods are known", .conformance(podsAreKnown: [.ipv4, .ipv6])),
         ("pods are known in IPv4 alone", .conformance(podsAreKnown: [.ipv4])),
         ("everybody is masqueraded", .conformance(masqueradeAll: true)),
         ("everybody is masqueraded, pods are known", .conformance(podsAreKnown: [.ipv4, .ipv6], masqueradeAll: true)),
+        ("pods are known by their interfaces", byInterface),
         ("the node does not know its name", NodeFacts(clusterCIDRs: Place.podBlocks)),
     ]
 }

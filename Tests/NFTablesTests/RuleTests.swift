@@ -35,6 +35,7 @@ import Testing
         Case([.isLocal(.destination), .verdict(.goto("other"))], "fib daddr type local goto other"),
         Case([.isLocal(.source, false), .verdict(.jump("other"))], "fib saddr type != local jump other"),
         Case([.connectionIsNew, .reject], "ct state new reject"),
+        Case([.connectionIsNew, .connectionBegins, .reject], "ct state new ct status ! confirmed reject"),
         Case([.connectionIsRedirected, .masquerade], "ct status dnat masquerade fully-random"),
         Case(
             [.markIsSet(0x4000), .flipMark(0x4000), .masquerade],

@@ -18,6 +18,7 @@ extension Statement {
         case .inputInterface(let name, let isPrefix, let comparison):
             "iifname \(comparison == .equal ? "" : "!= ")\"\(name)\(isPrefix ? "*" : "")\""
         case .connectionIsNew: "ct state new"
+        case .connectionBegins: "ct status ! confirmed"
         case .connectionIsRedirected: "ct status dnat"
         case .markIsSet(let bit): "meta mark & \(Self.hex(bit)) == \(Self.hex(bit))"
         case .setMark(let bit): "meta mark set meta mark | \(Self.hex(bit))"
@@ -53,6 +54,7 @@ extension Statement {
             Self.match(
                 comparison == .equal ? "==" : "!=", ["meta": ["key": "iifname"]], .string(name + (isPrefix ? "*" : "")))
         case .connectionIsNew: Self.match("in", ["ct": ["key": "state"]], "new")
+        case .connectionBegins: Self.match("!", ["ct": ["key": "status"]], "confirmed")
         case .connectionIsRedirected: Self.match("in", ["ct": ["key": "status"]], "dnat")
         case .markIsSet(let bit): Self.markIsSet(bit)
         case .setMark(let bit): Self.mangleMark("|", bit)

@@ -16,8 +16,11 @@ public enum Statement: Hashable, Sendable {
     case transportIs(TransportProtocol)
     /// `iifname "eth0"` or `iifname != "eth0"`; `iifname "veth*"` for all names that begin so.
     case inputInterface(String, isPrefix: Bool, Comparison = .equal)
-    /// `ct state new`: the first packet of a connection.
+    /// `ct state new`: a packet of a connection that nobody has answered yet.
     case connectionIsNew
+    /// `ct status ! confirmed`: the first packet of a connection. Later ones are of state new as well for as long as nobody
+    /// answers, which with one-way UDP is for ever.
+    case connectionBegins
     /// `ct status dnat`: the connection was redirected.
     case connectionIsRedirected
     /// `meta mark & BIT == BIT`.
@@ -72,6 +75,7 @@ extension Statement {
         case .inputInterface(let name, let isPrefix, let comparison):
             [.meta(.inputInterfaceName, .first), .compare(.first, comparison, Self.interfaceBytes(name, isPrefix))]
         case .connectionIsNew: Self.testBit(.connection(.state, .first), stateNew)
+        case .connectionBegins: Self.testBit(.connection(.status, .first), statusConfirmed, isSet: false)
         case .connectionIsRedirected: Self.testBit(.connection(.status, .first), statusDestinationNAT)
         case .markIsSet(let bit):
             [
@@ -155,10 +159,10 @@ extension Statement {
         return words <= 8 ? (words + 3) / 4 * 4 : words
     }
 
-    private static func testBit(_ load: Expression, _ bit: UInt32) -> [Expression] {
+    private static func testBit(_ load: Expression, _ bit: UInt32, isSet: Bool = true) -> [Expression] {
         [
             load, .bitwise(.first, mask: hostBytes(bit), xor: hostBytes(0)),
-            .compare(.first, .notEqual, hostBytes(0)),
+            .compare(.first, isSet ? .notEqual : .equal, hostBytes(0)),
         ]
     }
 
@@ -174,6 +178,8 @@ extension Statement {
 
 /// `NF_CT_STATE_BIT(IP_CT_NEW)` (linux/netfilter/nf_conntrack_common.h).
 private let stateNew: UInt32 = 8
+/// `IPS_CONFIRMED` (linux/netfilter/nf_conntrack_common.h): a packet has passed all hooks.
+private let statusConfirmed: UInt32 = 8
 /// `IPS_DST_NAT` (linux/netfilter/nf_conntrack_common.h).
 private let statusDestinationNAT: UInt32 = 32
 /// `RTN_LOCAL` (linux/rtnetlink.h).

@@ -68,7 +68,8 @@ struct Layout {
             case .chooseNodePortClusterEndpoint:
                 choose(family, .nodePortClusterNumbers, .pickNodePortClusterEndpoint)
             case .numbered: numbered(family)
-            case .learnInput, .learnPostrouting: [[.connectionIsNew, .connectionIsRedirected, jump(.learn)]]
+            case .learnInput, .learnPostrouting:
+                [[.connectionIsNew, .connectionBegins, .connectionIsRedirected, jump(.learn)]]
             case .learn: learn(family)
             case .remember: remember(family)
             case .rememberLocal: rememberLocal(family)

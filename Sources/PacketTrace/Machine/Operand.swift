@@ -194,7 +194,7 @@ extension Operand {
     ]
 
     private static let statusNames: [(UInt32, String)] = [
-        (Connection.sourceNAT, "snat"), (Connection.destinationNAT, "dnat"),
+        (Connection.confirmed, "confirmed"), (Connection.sourceNAT, "snat"), (Connection.destinationNAT, "dnat"),
     ]
 
     private static func names(_ bytes: [UInt8], _ known: [(UInt32, String)]) -> String {

@@ -103,6 +103,7 @@ extension PacketState {
 /// What connection tracking knows. The original tuple is what the packet was when it came; NAT changes the other.
 struct Connection: Hashable {
     /// `IPS_*` of linux/netfilter/nf_conntrack_common.h.
+    static let confirmed: UInt32 = 1 << 3
     static let sourceNAT: UInt32 = 1 << 4
     static let destinationNAT: UInt32 = 1 << 5
     static let sourceNATDone: UInt32 = 1 << 7

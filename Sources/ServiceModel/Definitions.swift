@@ -83,8 +83,13 @@ public struct Place: Hashable, Sendable {
 /// Why a set of inputs was refused: every error that was found, and the warnings beside them, in order of place.
 public struct InvalidDefinitions: Error, Hashable, Sendable {
     public var findings: [Finding]
+    /// The names of all inputs that have errors, also of those whose findings are too many to be shown.
+    public var inputs: Set<String>
 
-    public init(findings: [Finding]) { self.findings = findings }
+    public init(findings: [Finding], inputs: Set<String>? = nil) {
+        self.findings = findings
+        self.inputs = inputs ?? Set(findings.lazy.filter { $0.severity == .error }.map(\.place.input))
+    }
 }
 
 /// One input to decode: a file's name and its bytes.

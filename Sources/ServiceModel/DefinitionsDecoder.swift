@@ -21,7 +21,7 @@ struct DefinitionsDecoder {
     init(_ inputs: [DefinitionInput]) { self.inputs = inputs }
 
     mutating func decode() throws(InvalidDefinitions) -> Definitions {
-        trees = inputs.indices.map { readTree($0) }
+        trees = inputs.indices.map { Self.readTree(inputs[$0].bytes, input: $0, findings) }
         let readers = trees.enumerated().map { index, tree in
             tree.map { ValueReader(tree: $0, input: index, findings: findings) }
         }
@@ -31,16 +31,17 @@ struct DefinitionsDecoder {
         decodeSlices(readers)
         registry.checkClaims(findings, trees)
         guard findings.errorCount == 0 else {
-            throw InvalidDefinitions(findings: findings.allFindings(inputs: inputs, trees: trees))
+            throw findings.refusal(of: inputs, trees: trees)
         }
         return Definitions(
             services: registry.sortedServices(), skipped: registry.skipped.sorted { $0.name < $1.name },
             warnings: findings.warningFindings(inputs: inputs, trees: trees))
     }
 
-    private func readTree(_ index: Int) -> DocumentTree? {
+    /// Nil, with the reason noted, for what is neither JSON nor YAML.
+    static func readTree(_ bytes: [UInt8], input index: Int, _ findings: FindingCollector) -> DocumentTree? {
         do {
-            let tree = try InputReader.read(inputs[index].bytes)
+            let tree = try InputReader.read(bytes)
             for duplicate in tree.duplicateKeys {
                 findings.add(
                     .init(

@@ -30,6 +30,8 @@ final class FindingCollector {
 
     private(set) var errorCount = 0
     private(set) var warningCount = 0
+    /// The inputs that have errors.
+    private(set) var invalidInputs: Set<Int> = []
     private var errors: [Note] = []
     private var warnings: [Note] = []
 
@@ -37,6 +39,7 @@ final class FindingCollector {
         switch note.severity {
         case .error:
             errorCount += 1
+            invalidInputs.insert(note.input)
             Self.keep(note, in: &errors)
         case .warning:
             warningCount += 1
@@ -60,6 +63,12 @@ final class FindingCollector {
     func allFindings(inputs: [DefinitionInput], trees: [DocumentTree?]) -> [Finding] {
         finish(Self.first(of: errors) + Self.first(of: warnings), inputs, trees)
             + omitted(errorCount, .error, "errors", inputs) + omitted(warningCount, .warning, "warnings", inputs)
+    }
+
+    /// All of it, as the reason to refuse the inputs.
+    func refusal(of inputs: [DefinitionInput], trees: [DocumentTree?]) -> InvalidDefinitions {
+        InvalidDefinitions(
+            findings: allFindings(inputs: inputs, trees: trees), inputs: Set(invalidInputs.map { inputs[$0].name }))
     }
 
     func warningFindings(inputs: [DefinitionInput], trees: [DocumentTree?]) -> [Finding] {

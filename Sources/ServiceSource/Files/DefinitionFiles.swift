@@ -24,16 +24,23 @@ public enum DefinitionFiles {
         return inputs
     }
 
-    private struct Failure: Error {
+    struct Failure: Error {
         let message: String
+        /// Whether there is nothing at that path.
+        var isMissing = false
 
         init(_ path: String, _ reason: String) { message = "\(path): \(reason)" }
 
-        static func last(_ path: String) -> Failure { Failure(path, String(cString: strerror(errno))) }
+        static func last(_ path: String) -> Failure {
+            let number = errno
+            var failure = Failure(path, String(cString: strerror(number)))
+            failure.isMissing = number == ENOENT || number == ENOTDIR
+            return failure
+        }
     }
 
     /// The path itself, or the definition files of a directory in order of their names.
-    private static func files(at path: String) throws(Failure) -> [String] {
+    static func files(at path: String) throws(Failure) -> [String] {
         guard path != "-" else { return [path] }
         var information = stat()
         guard stat(path, &information) == 0 else { throw .last(path) }
@@ -48,11 +55,15 @@ public enum DefinitionFiles {
             let isDefinition = [".json", ".yaml", ".yml"].contains { name.hasSuffix($0) }
             if isDefinition, !name.hasPrefix(".") { names.append(name) }
         }
-        guard !names.isEmpty else { throw Failure(path, "the directory holds no *.json, *.yaml or *.yml file") }
+        guard !names.isEmpty else {
+            var failure = Failure(path, "the directory holds no *.json, *.yaml or *.yml file")
+            failure.isMissing = true
+            throw failure
+        }
         return names.sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
     }
 
-    private static func read(_ path: String) throws(Failure) -> DefinitionInput {
+    static func read(_ path: String) throws(Failure) -> DefinitionInput {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .last(path) }
         defer { close(descriptor) }

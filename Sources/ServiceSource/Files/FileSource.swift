@@ -1,0 +1,202 @@
+internal import Glibc
+
+/// Definitions in files and directories, watched by inotify.
+///
+/// All files are decoded together, so that a service and its slices may stand in different ones. Only what is complete
+/// and valid counts: a file that is wrong, unreadable or being written keeps its last good content, a path that is gone
+/// or a directory without definition files is an alarm and keeps all it had. Removing one of several files of a
+/// directory removes what it defined. To have no services on purpose, write a file with an empty list of services.
+///
+/// Nothing is complete until every path has been read without an error once.
+public struct FileSource: DefinitionSource {
+    public let paths: [String]
+
+    /// - Parameter paths: files, and directories, which stand for their `*.json`, `*.yaml` and `*.yml`.
+    public init(_ paths: String...) { self.paths = paths }
+
+    public init(_ paths: [String]) { self.paths = paths }
+
+    public var name: String { "file:" + paths.joined(separator: ",") }
+
+    public func updates() -> SourceUpdates {
+        let (updates, mailbox) = SourceUpdates.makeMailbox()
+        let stop = StopSignal()
+        mailbox.onTermination { stop.send() }
+        let paths = paths
+        let isStarted = startThread {
+            var watcher = FileWatcher(paths: paths, mailbox: mailbox, stop: stop)
+            watcher.run()
+            mailbox.finish()
+        }
+        if !isStarted {
+            let problem = SourceProblem(kind: .unreachable, message: "no thread can be started", since: .now)
+            mailbox.post(SourceUpdate(state: .loading(problem)))
+        }
+        return updates
+    }
+}
+
+/// Waits for notices, and reads the files when these have calmed down.
+private struct FileWatcher: ~Copyable {
+    /// How long nothing must have happened before the files are read, and how long that may be put off, in milliseconds:
+    /// what happens in one go becomes one reading.
+    static let quietMilliseconds: Int32 = 20
+    static let longestMilliseconds: Int64 = 500
+
+    let mailbox: SourceMailbox
+    let stop: StopSignal
+    private var notices: Inotify?
+    private let noticesDescriptor: Int32
+    private var reader: FileReader
+    private var state = FileState()
+    private var plan = WatchPlan()
+    private var watchFailures: [String: String] = [:]
+    /// Files that were written to and not closed since, by paths without links.
+    private var beingWritten: Set<String> = []
+    private var last: SourceUpdate?
+
+    init(paths: [String], mailbox: SourceMailbox, stop: StopSignal) {
+        self.mailbox = mailbox
+        self.stop = stop
+        reader = FileReader(paths: paths)
+        if let opened = Inotify() {
+            noticesDescriptor = opened.descriptor
+            notices = consume opened
+        } else {
+            noticesDescriptor = -1
+        }
+    }
+
+    mutating func run() {
+        repeat {
+            watch()
+            let reading = reader.read { [beingWritten] in beingWritten.contains($0) }
+            post(state.take(reading, watchFailures: watchFailures, now: .now))
+        } while waitForChange()
+    }
+
+    /// Hands out what is new, if anything is.
+    private mutating func post(_ update: SourceUpdate) {
+        defer { last = update }
+        if let last, update.changes.isEmpty, last.isComplete == update.isComplete, last.findings == update.findings,
+            last.state == update.state
+        {
+            return
+        }
+        mailbox.post(update)
+    }
+
+    /// Watches whatever the next reading depends on. What is found while watches are set may be old already, so the
+    /// plan is made again until nothing new is to be watched.
+    private mutating func watch() {
+        for _ in 0..<10 {
+            plan = reader.watchPlan()
+            guard let (isNew, failures) = notices?.watch(plan.names.keys) else {
+                return watchFailures = ["inotify": "inotify_init1 failed: too many watchers on this machine?"]
+            }
+            // Not every directory above may be looked into; those that matter are there to be read.
+            watchFailures = failures.filter { $0.value != String(cString: strerror(EACCES)) }
+            if !isNew { return }
+        }
+    }
+
+    /// Blocks until something that matters has changed and things are quiet again; false if it is time to stop.
+    private mutating func waitForChange() -> Bool {
+        var deadline: Int64?
+        while true {
+            let left = deadline.map { max($0 - Self.now, 0) }
+            guard let isNoticed = wait(left.map { min(Self.quietMilliseconds, Int32($0)) } ?? -1) else { return false }
+            var isRelevant = false
+            if isNoticed {
+                for event in notices?.read() ?? [] where isWanted(event) {
+                    note(event)
+                    isRelevant = true
+                }
+            }
+            if isRelevant {
+                deadline = deadline ?? Self.now + Self.longestMilliseconds
+            } else if deadline != nil, !isNoticed {
+                return true
+            }
+            if let deadline, Self.now >= deadline { return true }
+        }
+    }
+
+    private func isWanted(_ event: Inotify.Event) -> Bool {
+        event.kind == .everything || plan.wants(event.name, in: event.directory)
+    }
+
+    private mutating func note(_ event: Inotify.Event) {
+        let path = event.directory == "/" ? "/\(event.name)" : "\(event.directory)/\(event.name)"
+        switch event.kind {
+        case .written: beingWritten.insert(path)
+        case .closed, .renamed: beingWritten.remove(path)
+        case .everything: beingWritten = []
+        case .attributes: break
+        }
+    }
+
+    /// Whether there are notices; nil if it is time to stop. Negative: without an end.
+    private func wait(_ milliseconds: Int32) -> Bool? {
+        var descriptors = [
+            pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: noticesDescriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        let count = poll(&descriptors, 2, milliseconds)
+        if count < 0 { return errno == EINTR || errno == EAGAIN ? false : nil }
+        return descriptors[0].revents != 0 ? nil : descriptors[1].revents != 0
+    }
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Tells a thread that waits in poll(2) to stop.
+private final class StopSignal: Sendable {
+    /// Can be read, or is at its end, when it is time.
+    let descriptor: Int32
+    private let writer: Int32
+
+    init() {
+        var ends: [Int32] = [-1, -1]
+        // A pair of sockets, since Swift cannot see pipe2(2), and pipe(2) leaks into programs that are started.
+        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+        socketpair(AF_UNIX, Int32(kind), 0, &ends)
+        (descriptor, writer) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(descriptor)
+        close(writer)
+    }
+
+    func send() {
+        var byte: UInt8 = 0
+        write(writer, &byte, 1)
+    }
+}
+
+/// Starts a thread for a body that blocks, which must not happen on Swift's own threads; false if there can be none.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    final class Work: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let work = Unmanaged.passRetained(Work(body))
+    var identifier = pthread_t()
+    let result = pthread_create(
+        &identifier, nil,
+        { argument in
+            if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+            return nil
+        }, work.toOpaque())
+    guard result == 0 else {
+        work.release()
+        return false
+    }
+    pthread_detach(identifier)
+    return true
+}

@@ -58,7 +58,7 @@ let package = Package(
         // Layer 5: the node agent.
         .target(
             name: "Agent",
-            dependencies: ["Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "ServiceModel", "ServicePlan"]),
+            dependencies: ["Dataplane", "ServiceModel", "ServicePlan", "ServiceSource"]),
 
         // Layer 6: the command line.
         .executableTarget(
@@ -89,7 +89,7 @@ let package = Package(
             name: "AgentTests",
             dependencies: [
                 "Agent", "Dataplane", "DataplaneTestKit", "NFTablesBackend", "NetAddress", "ServiceModel",
-                "ServicePlan",
+                "ServicePlan", "ServiceSource",
             ]),
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),

@@ -1,7 +1,8 @@
 public import Dataplane
 internal import Glibc
-public import ServiceModel
+internal import ServiceModel
 public import ServicePlan
+public import ServiceSource
 
 /// The node agent's loop: waits until something happens, and brings the kernel up to date. It works on the thread that
 /// runs it, since a network namespace belongs to a thread.
@@ -17,16 +18,16 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var isStopping = false
 
     /// - Parameters:
-    ///   - sourceCount: how many sources leave word in the inbox, numbered from 0; nothing is written to the kernel before
-    ///     each has said that it is complete.
+    ///   - sources: the names of the sources that leave word in the inbox, by precedence, which is how they are numbered
+    ///     there; nothing is written to the kernel before each has said that it is complete.
     ///   - observer: is told what happens, on the loop's thread.
     public init(
-        _ backend: consuming Backend, node: NodeFacts, settings: SyncSchedule.Settings, sourceCount: Int, inbox: Inbox,
+        _ backend: consuming Backend, node: NodeFacts, settings: SyncSchedule.Settings, sources: [String], inbox: Inbox,
         observer: any AgentObserver
     ) {
         engine = ReconcileEngine(backend, node: node)
         schedule = SyncSchedule(settings)
-        sources = MergedSources(sourceCount: sourceCount)
+        self.sources = MergedSources(names: sources)
         self.inbox = inbox
         self.observer = observer
         start = clock.now
@@ -66,8 +67,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     // MARK: - Listening
 
     private mutating func hear() {
-        let (news, orders) = inbox.take()
-        for (source, news) in news { take(news, from: source) }
+        let (updates, orders) = inbox.take()
+        for (source, update) in updates { take(update, from: source) }
         for order in orders {
             switch order {
             case .stop: isStopping = true
@@ -85,15 +86,14 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         }
     }
 
-    private mutating func take(_ news: Inbox.SourceNews, from source: Int) {
-        let changes = sources.take(news.changes, from: source)
-        if !changes.isEmpty {
-            engine.take(changes)
+    private mutating func take(_ update: SourceUpdate, from source: Int) {
+        let merged = sources.receive(update, from: source)
+        if !merged.changes.isEmpty {
+            engine.take(merged.changes)
             schedule.definitionsChanged()
         }
-        if news.isComplete { sources.isComplete(source: source) }
-        if sources.isComplete { schedule.sourcesAreComplete() }
-        observer.sourceSpoke(source, findings: news.findings, staleReason: news.staleReason)
+        if merged.isComplete { schedule.sourcesAreComplete() }
+        observer.sourcesSpoke(findings: merged.findings, state: merged.state)
     }
 
     // MARK: - The kernel
@@ -120,9 +120,6 @@ public protocol AgentObserver: Sendable {
     /// Nothing could be done; it will be tried again.
     func synchronizationFailed(_ error: BackendError, failures: Int)
     func kernelWasChanged(by changes: [ForeignChange])
-    /// - Parameters:
-    ///   - findings: all that is wrong with the source's documents now; nil if that has not changed.
-    ///   - staleReason: why its last good state may be old, nil inside if it is current; nil outside if that has not
-    ///     changed.
-    func sourceSpoke(_ source: Int, findings: [Finding]?, staleReason: String??)
+    /// How things stand at all sources together: everything that is wrong now, and how far they can be trusted.
+    func sourcesSpoke(findings: [SourceFinding], state: SourceState)
 }

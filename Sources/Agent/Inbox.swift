@@ -1,21 +1,9 @@
 internal import Glibc
-public import ServiceModel
+public import ServiceSource
 internal import Synchronization
 
 /// Where sources and signals leave word for the agent's loop, from any thread.
 public final class Inbox: Sendable {
-    /// What one source has to say since the last time it was asked; later words about a service replace earlier ones.
-    public struct SourceNews: Sendable {
-        public var changes: [ServiceName: Service?] = [:]
-        public var isComplete = false
-        /// All that is wrong with the source's documents now; nil if nothing was said.
-        public var findings: [Finding]?
-        /// Why the source's last good state may be old; nil inside if it is current, nil outside if nothing was said.
-        public var staleReason: String??
-
-        public init() {}
-    }
-
     /// Something to do that is no change of definitions.
     public enum Order: Hashable, Sendable {
         /// End.
@@ -25,7 +13,7 @@ public final class Inbox: Sendable {
     }
 
     private struct Content {
-        var news: [Int: SourceNews] = [:]
+        var updates: [Int: SourceUpdate] = [:]
         var orders: [Order] = []
     }
 
@@ -51,15 +39,14 @@ public final class Inbox: Sendable {
     /// Becomes readable when there is something to take.
     public var descriptor: Int32 { bell.inside }
 
-    /// A source says something.
-    public func add(_ news: SourceNews, from source: Int) {
+    /// A source says something; what it said before and nobody has taken yet is joined with it.
+    public func add(_ update: SourceUpdate, from source: Int) {
         content.withLock { content in
-            var known = content.news[source] ?? SourceNews()
-            known.changes.merge(news.changes) { $1 }
-            known.isComplete = known.isComplete || news.isComplete
-            known.findings = news.findings ?? known.findings
-            known.staleReason = news.staleReason ?? known.staleReason
-            content.news[source] = known
+            if content.updates[source] == nil {
+                content.updates[source] = update
+            } else {
+                content.updates[source]?.merge(update)
+            }
         }
         ring()
     }
@@ -70,12 +57,12 @@ public final class Inbox: Sendable {
     }
 
     /// Everything that was left here, which is then gone.
-    public func take() -> (news: [(source: Int, news: SourceNews)], orders: [Order]) {
+    public func take() -> (updates: [(source: Int, update: SourceUpdate)], orders: [Order]) {
         var rings = [UInt8](repeating: 0, count: 256)
         while read(bell.inside, &rings, rings.count) == rings.count {}
         return content.withLock { content in
             defer { content = Content() }
-            return (content.news.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, content.orders)
+            return (content.updates.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, content.orders)
         }
     }
 

@@ -5,6 +5,7 @@ import NFTablesBackend
 import NetAddress
 import ServiceModel
 import ServicePlan
+import ServiceSource
 import Synchronization
 import Testing
 
@@ -26,7 +27,7 @@ import Testing
         func kernelWasChanged(by changes: [ForeignChange]) {
             seen.withLock { $0.culprits += changes.map(\.processName) }
         }
-        func sourceSpoke(_ source: Int, findings: [Finding]?, staleReason: String??) {}
+        func sourcesSpoke(findings: [SourceFinding], state: SourceState) {}
     }
 
     /// A loop that runs in a namespace of its own on a thread of its own.
@@ -42,7 +43,7 @@ import Testing
             run = try BackgroundRun(in: namespace) {
                 var loop = AgentLoop(
                     NFTablesBackend(options: LayoutOptions()), node: NodeFacts(), settings: .init(),
-                    sourceCount: sourceCount, inbox: inbox, observer: observer)
+                    sources: (0..<sourceCount).map { "source \($0)" }, inbox: inbox, observer: observer)
                 try loop.run()
             }
         }
@@ -50,10 +51,9 @@ import Testing
         deinit { try? stop() }
 
         func say(_ services: [Service], removed: [Service] = [], from source: Int = 0, isComplete: Bool = true) {
-            var news = Inbox.SourceNews()
+            var news = SourceUpdate(isComplete: isComplete, state: .current)
             for service in services { news.changes[service.name] = service }
             for service in removed { news.changes.updateValue(nil, forKey: service.name) }
-            news.isComplete = isComplete
             inbox.add(news, from: source)
         }
 

@@ -62,10 +62,10 @@ final class ConformanceLab: Sendable {
                 ipv4: IPAddress(ipv4: 0xc000_0280 + UInt32(number)),
                 ipv6: IPAddress(ipv6: 0x2001_0db8_0000_0000, 0x1000 + UInt64(number)))
         }
-        try lab.client.ip(
+        try lab.client.add(
             addresses.flatMap {
-                ["address add \($0.ipv4)/24 dev eth0", "address add \($0.ipv6)/64 dev eth0 nodad preferred_lft 0"]
-            })
+                [InterfaceAddress($0.ipv4, prefixLength: 24), InterfaceAddress($0.ipv6, prefixLength: 64)]
+            }, to: "eth0", preferred: false)
         return addresses.enumerated().map { number, addresses in
             Source("client \(number)", lab.client, addresses, interface: "client", isOneOfMany: true)
         }

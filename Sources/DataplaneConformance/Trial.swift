@@ -42,8 +42,8 @@ final class Trial {
 
     /// Gives the node an address, as an administrator does.
     func addToNode(_ address: IPAddress, interface: String = "lo") throws {
-        let option = address.family == .ipv6 ? " nodad" : ""
-        try lab.node.ip(["address add \(address)/\(address.family.addressBits) dev \(interface)\(option)"])
+        try lab.node.add(
+            [InterfaceAddress(address, prefixLength: address.family.addressBits)], to: interface)
         moreNodeAddresses.insert(address)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 public import NetAddress
 
 extension NetworkNamespace {
@@ -57,6 +58,25 @@ extension NetworkNamespace {
         for cable in cables { try cable.other.ip(Self.commands(for: cable.far)) }
         try run { try Links.waitUntilRunning(cables.map(\.near.interface)) }
         for cable in cables { try cable.other.run { try Links.waitUntilRunning([cable.far.interface]) } }
+    }
+
+    /// Gives an interface more addresses, and waits until they are good: the kernel finishes IPv6 addresses behind the
+    /// caller's back, on a busy machine much later, and until then nobody can bind to them or reach them.
+    ///
+    /// - Parameter preferred: whether IPv6 may choose them for who does not say where it sends from.
+    public func add(_ addresses: [InterfaceAddress], to interface: String, preferred: Bool = true) throws {
+        try ip(
+            addresses.map { address in
+                let options = address.address.family == .ipv6 ? " nodad" + (preferred ? "" : " preferred_lft 0") : ""
+                return "address add \(address.address)/\(address.prefixLength) dev \(interface)\(options)"
+            })
+        let awaited = addresses.filter { $0.address.family == .ipv6 }.map { "local \($0.address) " }
+        for _ in 0..<2_000 where !awaited.isEmpty {
+            let routes = try tool(["ip", "-6", "route", "show", "table", "local"])
+            let tentative = try tool(["ip", "-6", "address", "show", "dev", interface, "tentative"])
+            if tentative.isEmpty, awaited.allSatisfy({ routes.contains($0) }) { return }
+            usleep(5_000)
+        }
     }
 
     /// Forwards packets of both families.

@@ -63,7 +63,7 @@ extension ConformanceTest {
             let service = Service.numbered(1, "web", transports: [.tcp])
             let client = trial.lab.client.namespace
             for address in service.externalIPs {
-                try client.ip(["address add \(address)/\(address.family.addressBits) dev lo"])
+                try client.add([InterfaceAddress(address, prefixLength: address.family.addressBits)], to: "lo")
             }
             let servers = try service.externalIPs.map {
                 try EchoServer(in: client, address: $0, port: 80, name: "outside", mode: .keepOpen)

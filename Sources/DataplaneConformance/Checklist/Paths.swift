@@ -57,7 +57,8 @@ extension ConformanceTest {
             // Where the default route leads, something would answer.
             let unallocated = ["10.96.7.7", "fd00:96::7:7"].map { IPAddress(known: $0) }
             for address in unallocated {
-                try trial.lab.client.namespace.ip(["address add \(address)/\(address.family.addressBits) dev lo"])
+                try trial.lab.client.namespace.add(
+                    [InterfaceAddress(address, prefixLength: address.family.addressBits)], to: "lo")
             }
             let servers = try unallocated.map {
                 try EchoServer(in: trial.lab.client.namespace, address: $0, port: 80, name: "outside")

@@ -1,4 +1,5 @@
 internal import DataplaneTestKit
+internal import Glibc
 internal import NetAddress
 internal import ServiceModel
 internal import ServicePlan
@@ -129,6 +130,18 @@ extension ConformanceTest {
                 connections.first?.close()
                 try expectRoom(trial, for: trial.lab.pod, family)
             }
+        },
+        limitTest(.maxConnections, "a limit of connections is there, however long nobody was connected") { trial in
+            try trial.apply([restricted { $0.maxConnections = 4 }])
+            // Kernels look after such things about once a second.
+            usleep(2_500_000)
+            for family in IPFamily.allCases {
+                let connections = try hold(trial, from: trial.lab.client, family)
+                try expectFull(trial, for: trial.lab.pod, family)
+                check(connections, trial)
+            }
+            let left = try trial.system.differences(trial.state, in: trial.lab.node)
+            trial.check(left.isEmpty, "differences: \(left)")
         },
         limitTest(.maxConnectionsPerSource, "connections of one source to all addresses of a service count together") {
             trial in

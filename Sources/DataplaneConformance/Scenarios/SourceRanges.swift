@@ -1,3 +1,4 @@
+internal import DataplaneTestKit
 internal import NetAddress
 internal import ServiceModel
 internal import ServicePlan
@@ -24,6 +25,8 @@ enum SourceRangesScenario {
     private static func blocks(_ name: String) -> [CIDR] {
         lists.first { $0.name == name }?.ranges.compactMap { CIDR($0) } ?? []
     }
+
+    static let strangers = blocks("strangers")
 
     /// Every list under both external policies, with endpoints; and three special services.
     static let services: [Service] = {
@@ -68,6 +71,20 @@ extension ConformanceTest {
             }
             try trial.apply(SourceRangesScenario.boundServices)
             try trial.examine()
+        },
+        ConformanceTest("source ranges that close keep connections (semantics 34)", keepsConnections: true) { trial in
+            let service = Service.numbered(1, "web", endpoints: [Place.pod1.endpoints()])
+            try trial.apply([service])
+            let connections = try service.loadBalancerIPs.map {
+                try LongConnection(from: trial.lab.client.namespace, to: $0, port: 80)
+            }
+            try trial.apply([
+                .numbered(1, "web", endpoints: [Place.pod1.endpoints()]) {
+                    $0.loadBalancerSourceRanges = SourceRangesScenario.strangers
+                }
+            ])
+            try trial.examine()
+            ConformanceTest.check(connections, trial)
         },
     ]
 }

@@ -7,6 +7,7 @@ struct Interpreter {
     private let packet: Packet
     private let node: NodeView
     private let limits: LimitAssumption
+    private let reports: Bool
     private var stages: [Stage] = []
     private var outcomes: [Outcome: Fraction] = [:]
     private var definitions: [String] = []
@@ -18,11 +19,12 @@ struct Interpreter {
     /// Rules that were run; a ruleset that leads into itself ends by this.
     private var steps = 0
 
-    init(_ rules: RulesetIndex, _ packet: Packet, _ node: NodeView, _ limits: LimitAssumption) {
+    init(_ rules: RulesetIndex, _ packet: Packet, _ node: NodeView, _ limits: LimitAssumption, reports: Bool) {
         self.rules = rules
         self.packet = packet
         self.node = node
         self.limits = limits
+        self.reports = reports
     }
 
     consuming func path() -> PacketPath {
@@ -121,11 +123,13 @@ struct Interpreter {
         guard let hook = chain.hook else { return worlds }
         let result = run(chain.name, Place(table: table, point: point, kind: hook.kind), worlds, depth: 0)
         if !hook.acceptsByDefault { for world in result.passed { end(world, .dropped) } }
-        stages.append(
-            Stage(
-                point: point, table: table.table.name, chain: chain.name, kind: hook.kind,
-                probability: worlds.probability, steps: result.steps,
-                droppedByPolicy: hook.acceptsByDefault ? .zero : result.passed.probability))
+        if reports {
+            stages.append(
+                Stage(
+                    point: point, table: table.table.name, chain: chain.name, kind: hook.kind,
+                    probability: worlds.probability, steps: result.steps,
+                    droppedByPolicy: hook.acceptsByDefault ? .zero : result.passed.probability))
+        }
         return (hook.acceptsByDefault ? result.accepted + result.passed : result.accepted).merged
     }
 
@@ -163,13 +167,14 @@ struct Interpreter {
                 note("the rules lead on and on; the rest was left out")
                 break
             }
-            let entered = worlds.probability
+            let entered = reports ? worlds.probability : .zero
             var run = RuleRun(context(place), worlds)
             run.run(rule)
             gather(run)
-            let matched = run.live.probability
+            let matched = reports ? run.live.probability : .zero
             worlds = run.stopped
             let children = proceed(run, place, depth, &worlds, &result)
+            guard reports else { continue }
             result.steps.append(
                 Step(
                     chain: name, number: index + 1, rule: rule.description, probability: entered, matched: matched,
@@ -182,7 +187,7 @@ struct Interpreter {
     private func context(_ place: Place) -> RuleContext {
         RuleContext(
             table: place.table, family: packet.family, point: place.point, kind: place.kind, node: node,
-            limits: limits, denominator: denominator)
+            limits: limits, denominator: denominator, reports: reports)
     }
 
     /// Does what the rule's end says; returns the steps in the chain that it leads to.

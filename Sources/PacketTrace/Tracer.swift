@@ -6,11 +6,17 @@ public import NFTables
 /// plan's mistakes too. The elements are indexed once; each packet after that costs only what it meets.
 public struct Tracer: Sendable {
     private let rules: RulesetIndex
+    private let reports: Bool
 
-    public init(_ ruleset: Ruleset) { rules = RulesetIndex(ruleset) }
+    /// - Parameter reports: whether paths tell what happened step by step; else they have neither stages nor definitions
+    ///   nor most notes, and cost less.
+    public init(_ ruleset: Ruleset, reports: Bool = true) {
+        rules = RulesetIndex(ruleset)
+        self.reports = reports
+    }
 
     /// The way of a packet that begins a connection. Tables of the packet's family alone have a say in it.
     public func path(of packet: Packet, on node: NodeView, limits: LimitAssumption = .within) -> PacketPath {
-        Interpreter(rules, packet, node, limits).path()
+        Interpreter(rules, packet, node, limits, reports: reports).path()
     }
 }

@@ -90,6 +90,11 @@ struct RobustnessTests {
                 ? try table.path() : try table.path(from: "2001:db8::10", to: "fd00::1", origin: .node)
             #expect(path.outcomes.reduce(.zero) { $0 + $1.probability } == .one)
             #expect(!path.text(isVerbose: true).isEmpty && !path.json.description.isEmpty)
+            // Who tells nothing finds the same.
+            let node = try NodeView(addresses: [ip("192.0.2.10"), ip("2001:db8::10")])
+            let silent = Tracer(table.ruleset, reports: false).path(of: path.packet, on: node)
+            #expect(silent.outcomes.elementsEqual(path.outcomes) { $0 == $1 })
+            #expect(silent.metLimit == path.metLimit && silent.lookups == path.lookups && silent.stages.isEmpty)
         }
     }
 }

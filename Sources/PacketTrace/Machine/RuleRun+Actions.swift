@@ -23,8 +23,10 @@ extension RuleRun {
             loadedBy: .payload(
                 base: base, offset: UInt32(clamping: offset), length: UInt32(clamping: length), register),
             context.family)
-        let value = commonBytes(register, length).map { target?.value($0) ?? "" } ?? operand(word).text
-        add(.change, "\(target?.text ?? "the packet") set \(value)\(share(live.probability))")
+        if context.reports {
+            let value = commonBytes(register, length).map { target?.value($0) ?? "" } ?? operand(word).text
+            add(.change, "\(target?.text ?? "the packet") set \(value)\(share(live.probability))")
+        }
         var isUnknown = false
         for index in live.indices {
             let bytes = live[index].registers.bytes(at: word, count: length)
@@ -84,6 +86,7 @@ extension RuleRun {
         case .drop: finish(.drop)
         case .other: return giveUp("the rule hands the packet to something outside")
         }
+        guard context.reports else { return }
         let isTelling = end == .drop || end == .accept
         let text = end == .drop ? "dropped" : end == .accept ? "accepted" : verdict.description
         add(.verdict, text + share(live.probability), isTelling: isTelling)

@@ -13,13 +13,13 @@ extension RuleRun {
         guard let word = register.word, destination == nil || destination?.word != nil else {
             return giveUp("the rule looks up a register that there is not")
         }
-        var report = LookupReport(set, keyNames(word, set), choice(word, set))
+        var report = context.reports ? LookupReport(set, keyNames(word, set), choice(word, set)) : nil
         let isExceeded = context.limits == .exceeded
         var limits: [StatefulExpression] = []
         keep { world in
             let key = world.registers.key(at: word, significant: set.significantLength, padded: set.keyLength)
             let element = key.flatMap { world.state.element($0, set) } ?? set.catchAll.map { FoundElement($0) }
-            report.count(key, element, world.probability)
+            report?.count(key, element, world.probability)
             guard (element != nil) != inverted else { return false }
             guard let element else { return true }
             if let target = destination?.word {
@@ -35,10 +35,12 @@ extension RuleRun {
             for expression in expressions where !limits.contains(expression) { limits.append(expression) }
             return expressions.isEmpty || isExceeded
         }
-        nameData(of: set, at: destination?.word)
-        findings.append(report.finding)
-        definitions += report.definitions
-        notes += report.notes
+        if let report {
+            nameData(of: set, at: destination?.word)
+            findings.append(report.finding)
+            definitions += report.definitions
+            notes += report.notes
+        }
         for limit in limits { meet(limit, name) }
     }
 
@@ -72,7 +74,7 @@ extension RuleRun {
             }
             let datum = data?.word.flatMap { registers.bytes(at: $0, count: dataLength) }
             live[index].state.change(operation, key, datum, set)
-            if texts.count <= 10 {
+            if context.reports, texts.count <= 10 {
                 let end = datum.map { " : \(FoundElement.text($0, set.definition.family))" } ?? ""
                 texts.append(set.definition.text(of: key) + end)
             }

@@ -22,6 +22,8 @@ struct RuleContext {
     let limits: LimitAssumption
     /// A number that the denominators of all probabilities so far divide.
     let denominator: UInt64
+    /// Whether to say what is found out and done.
+    let reports: Bool
 }
 
 /// One rule, run for all ways that things may have gone so far, instruction by instruction.
@@ -96,11 +98,11 @@ struct RuleRun {
     }
 
     private mutating func note(_ expression: Expression, _ register: Register) {
-        if let operand = Operand(loadedBy: expression, context.family) { name(operand, register) }
+        if context.reports, let operand = Operand(loadedBy: expression, context.family) { name(operand, register) }
     }
 
     mutating func add(_ kind: Finding.Kind, _ text: String, isTelling: Bool = true) {
-        findings.append(Finding(kind, text, isTelling: isTelling))
+        if context.reports { findings.append(Finding(kind, text, isTelling: isTelling)) }
     }
 
     /// ` (1/3)` where not every packet comes here.
@@ -155,8 +157,7 @@ extension RuleRun {
         default: return
         }
         guard let word = register.word else { return giveUp("the rule loads into a register that there is not") }
-        guard let operand = Operand(loadedBy: expression, context.family) else { return }
-        name(operand, register)
+        note(expression, register)
         if case .connection(let key, _) = expression, key != .state { keep { $0.state.connection != nil } }
         if case .connectionTuple = expression { keep { $0.state.connection != nil } }
         let context = context
@@ -164,7 +165,8 @@ extension RuleRun {
             if let bytes = live[index].state.bytes(of: expression, context) {
                 live[index].registers.store(bytes, at: word)
             } else {
-                live[index].registers.forget(at: word, count: operand.length)
+                let length = Operand(loadedBy: expression, context.family)?.length ?? 4
+                live[index].registers.forget(at: word, count: length)
             }
         }
     }
@@ -203,8 +205,10 @@ extension RuleRun {
         guard let from = source.word, let word = register.word else {
             return giveUp("the rule hashes a register that there is not")
         }
-        let text = "jhash \(operand(from).text) mod \(modulus) seed \(Operand.hex(seed))"
-        name(Operand(text: text, kind: .number, length: 4), register)
+        if context.reports {
+            let text = "jhash \(operand(from).text) mod \(modulus) seed \(Operand.hex(seed))"
+            name(Operand(text: text, kind: .number, length: 4), register)
+        }
         for index in live.indices {
             let slot = live[index].registers.withBytes(at: from, count: length) {
                 JenkinsHash.slot($0, seed: seed, modulus: modulus)
@@ -219,7 +223,7 @@ extension RuleRun {
 
     private mutating func change(_ register: Register, _ mask: [UInt8], _ xor: [UInt8]) {
         guard let word = register.word else { return giveUp("the rule changes a register that there is not") }
-        name(operand(word).changed(mask: mask, xor: xor), register)
+        if context.reports { name(operand(word).changed(mask: mask, xor: xor), register) }
         for index in live.indices {
             guard let bytes = live[index].registers.bytes(at: word, count: mask.count) else {
                 live[index].registers.forget(at: word, count: mask.count)
@@ -246,21 +250,23 @@ extension RuleRun {
     /// nothing comes from outside.
     private mutating func compare(_ register: Register, _ comparison: Comparison, _ bytes: [UInt8]) {
         guard let word = register.word else { return giveUp("the rule compares a register that there is not") }
-        let operand = operand(word)
-        let text = operand.condition(comparison, bytes)
-        let actual = commonBytes(register, bytes.count).map { " (it is \(operand.value($0)))" } ?? ""
+        let actual = context.reports ? commonBytes(register, bytes.count) : nil
         var isUnknown = false
         keep { world in
             let isEqual = world.registers.withBytes(at: word, count: bytes.count) { $0.elementsEqual(bytes) }
             if isEqual == nil { isUnknown = true }
             return (isEqual ?? false) == (comparison == .equal)
         }
+        guard context.reports else { return }
+        let operand = operand(word)
+        let text = operand.condition(comparison, bytes)
         if isUnknown, !operand.isLoopback(bytes) {
             let text = "\(operand.text) is not known; taken as different from \(operand.value(bytes))"
             add(.note, text)
             notes.append(text)
         } else if live.isEmpty {
-            add(.condition, "not \(text)\(actual)", isTelling: false)
+            let value = actual.map { " (it is \(operand.value($0)))" } ?? ""
+            add(.condition, "not \(text)\(value)", isTelling: false)
         } else {
             add(.condition, text + share(live.probability), isTelling: false)
         }

@@ -32,7 +32,7 @@ struct TableIndex: Sendable {
 }
 
 /// Something that the packet path calls at a hook.
-enum HookEntry {
+enum HookEntry: Sendable {
     /// The chains of destination or source NAT. They run one after another, until one decides, and once for a connection.
     case translation([(table: TableIndex, chain: Chain)])
     case filter(TableIndex, Chain)
@@ -41,17 +41,32 @@ enum HookEntry {
 }
 
 struct RulesetIndex: Sendable {
-    let tables: [TableIndex]
+    private struct Hook: Hashable {
+        let point: Chain.Point
+        let family: IPFamily
+    }
 
-    init(_ ruleset: Ruleset) { tables = ruleset.tables.map(TableIndex.init) }
+    private var hooks: [Hook: [HookEntry]] = [:]
+
+    init(_ ruleset: Ruleset) {
+        let tables = ruleset.tables.map(TableIndex.init)
+        for point in Chain.Point.allCases {
+            for family in IPFamily.allCases {
+                hooks[Hook(point: point, family: family)] = Self.entries(tables, point, family)
+            }
+        }
+    }
 
     /// Everything that a hook calls, in its order.
-    ///
+    func entries(_ point: Chain.Point, _ family: IPFamily) -> [HookEntry] {
+        hooks[Hook(point: point, family: family)] ?? []
+    }
+
     /// Connection tracking has priority -200 (`NF_IP_PRI_CONNTRACK`). All NAT chains of a hook run where the kernel has its
     /// NAT, whatever their own priority: -100 for destinations (`NF_IP_PRI_NAT_DST`), 100 for sources
     /// (`NF_IP_PRI_NAT_SRC`); their priorities order them among themselves. Of two chains with the same priority, the
     /// later made runs first. Connections are taken to be tracked, as they are where any rule asks for NAT or for `ct`.
-    func entries(_ point: Chain.Point, _ family: IPFamily) -> [HookEntry] {
+    private static func entries(_ tables: [TableIndex], _ point: Chain.Point, _ family: IPFamily) -> [HookEntry] {
         var found: [(priority: Int32, entry: HookEntry)] = []
         var translating: [(priority: Int32, table: TableIndex, chain: Chain)] = []
         for table in tables where table.table.family == family && !table.isDormant {

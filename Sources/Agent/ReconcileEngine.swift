@@ -68,6 +68,7 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         var report = SyncReport()
         if isFull {
             retryRefused()
+            udpChanges.areUnknown = true
             try backend.observe(into: &state)
         }
         do {

@@ -9,15 +9,19 @@ public struct UDPChanges: Hashable, Sendable {
     public var departures: Set<UDPFrontend> = []
     /// How many endpoints came to each frontend.
     public var arrivals: [UDPFrontend: Int] = [:]
+    /// Whether flows of all frontends must be looked at: nobody knows what was done before, or left undone. So it is when a
+    /// process begins, and whenever everything is compared with the kernel.
+    public var areUnknown: Bool
 
-    public init() {}
+    public init(areUnknown: Bool = false) { self.areUnknown = areUnknown }
 
-    public var isEmpty: Bool { departures.isEmpty && arrivals.isEmpty }
+    public var isEmpty: Bool { departures.isEmpty && arrivals.isEmpty && !areUnknown }
 
     /// Adds what a later change did.
     public mutating func merge(_ later: UDPChanges) {
         departures.formUnion(later.departures)
         arrivals.merge(later.arrivals, uniquingKeysWith: +)
+        areUnknown = areUnknown || later.areUnknown
     }
 
     /// The frontends whose flows may lead elsewhere than the rules do now: those that lost an endpoint, and those whose
@@ -29,8 +33,13 @@ public struct UDPChanges: Hashable, Sendable {
             let endpoints = serving[frontend] ?? []
             if endpoints.count == count { changed[frontend] = endpoints }
         }
-        let unchanged = Set(serving.keys).subtracting(changed.keys)
-        return StaleFlows(changed: changed, unchanged: unchanged, nodeAddresses: nodeAddresses)
+        guard areUnknown else {
+            let unchanged = Set(serving.keys).subtracting(changed.keys)
+            return StaleFlows(changed: changed, unchanged: unchanged, nodeAddresses: nodeAddresses)
+        }
+        let unprovoked = Set(serving.keys).subtracting(changed.keys)
+        for frontend in unprovoked { changed[frontend] = serving[frontend] }
+        return StaleFlows(changed: changed, nodeAddresses: nodeAddresses, unprovoked: unprovoked)
     }
 }
 

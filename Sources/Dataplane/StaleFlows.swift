@@ -62,6 +62,7 @@ public struct StaleFlows: Sendable {
     private let changed: ServingEndpoints
     private let unchanged: Set<UDPFrontend>
     private let nodeAddresses: Set<IPAddress>?
+    private let unprovoked: Set<UDPFrontend>
 
     /// - Parameters:
     ///   - changed: the frontends whose flows may be stale, with the endpoints that answer for them now; none for a
@@ -69,6 +70,9 @@ public struct StaleFlows: Sendable {
     ///   - unchanged: other addresses of ours. A flow to one of them is right, also where it has the port of a node
     ///     port that changed.
     ///   - nodeAddresses: the addresses on which this node answers node ports; nil if they are not known.
+    ///   - unprovoked: those of `changed` that are looked at although nothing is known to have changed. Flows to node ports
+    ///     among them count only if they were sent to one of `nodeAddresses`, so that what others translate on its way
+    ///     through this node is left alone.
     ///
     /// Node ports are recognised by their number alone, since a node's addresses come and go while flows to them live
     /// on. But that number may also be the port of a stranger's server, whose packets this node forwards or whose
@@ -77,10 +81,14 @@ public struct StaleFlows: Sendable {
     /// rules, or was made while the node port had no endpoint, but that one was sent to this node itself. So an
     /// untranslated flow to a node port is stale only if its destination is among `nodeAddresses`, and never if those
     /// are not known: to leave a flow of ours alone is an error that its client can end, to cut off strangers is not.
-    public init(changed: ServingEndpoints, unchanged: Set<UDPFrontend> = [], nodeAddresses: Set<IPAddress>?) {
+    public init(
+        changed: ServingEndpoints, unchanged: Set<UDPFrontend> = [], nodeAddresses: Set<IPAddress>?,
+        unprovoked: Set<UDPFrontend> = []
+    ) {
         self.changed = changed
         self.unchanged = unchanged
         self.nodeAddresses = nodeAddresses
+        self.unprovoked = unprovoked
     }
 
     /// What a change of the frontends makes stale.
@@ -121,6 +129,7 @@ public struct StaleFlows: Sendable {
         guard let serving = changed[nodePort], !unchanged.contains(frontend) else { return false }
         // Node ports are not served on loopback addresses (semantics 6).
         guard !address.isLoopback, !serving.contains(replySource) else { return false }
-        return replySource != destination || nodeAddresses?.contains(address) ?? false
+        if nodeAddresses?.contains(address) ?? false { return true }
+        return replySource != destination && !unprovoked.contains(nodePort)
     }
 }

@@ -3,6 +3,7 @@ import DataplaneTestKit
 import NFTablesBackend
 import NetAddress
 import ServiceModel
+import ServicePlan
 import Testing
 
 /// How many UDP flows are ended; whom clients get to in the end stands in the conformance suite.
@@ -31,5 +32,33 @@ struct UDPFlowTests {
         #expect(try apply([2]) == 0)
         #expect(try apply([2, 1]) == 0)
         #expect(try apply([]) == flows.count)
+    }
+
+    /// Whoever died between the rules and the flows leaves flows that no later change speaks of. A full look finds them,
+    /// and nothing else.
+    @Test func findsWhatWasLeftUndone() throws {
+        let lab = try Lab(pods: 2)
+        let servers = try lab.startServers(transport: .udp, families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        func desired(_ pod: Int) -> Desired {
+            var service = TrafficTests.everyKind(.udp, pods: 0)
+            service.endpoints = [Endpoint(address: Lab.podAddresses(pod).ipv4)]
+            return Desired(services: [service])
+        }
+        try desired(1).apply(in: lab.node)
+        let flows = try TrafficTests.Kind.allCases.map { kind in
+            let (address, port) = TrafficTests.target(.init(kind: kind, family: .ipv4, transport: .udp))
+            return try UDPFlow(from: lab.client, to: address, port: port)
+        }
+        #expect(UDPFlow.probe(flows).allSatisfy { $0.server == "pod1" })
+        try desired(2).apply(in: lab.node)
+        #expect(UDPFlow.probe(flows).allSatisfy { $0.server == "pod1" })
+        func look() throws -> Int {
+            let plans = ServicePlans(desired(2).services, node: desired(2).node)
+            return try lab.node.run { try FlowCleanup.run(after: UDPChanges(areUnknown: true), plans) }
+        }
+        #expect(try look() == flows.count)
+        #expect(UDPFlow.probe(flows).allSatisfy { $0.server == "pod2" })
+        #expect(try look() == 0)
     }
 }

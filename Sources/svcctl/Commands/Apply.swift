@@ -43,7 +43,9 @@ struct Apply: ParsableCommand {
     private func apply(_ plans: ServicePlans) throws {
         var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
         try reconciliation.observe()
-        let changes = try reconciliation.apply()
+        var changes = try reconciliation.apply()
+        // An earlier run may have been stopped before it came to this.
+        changes.udp.areUnknown = true
         // The rules come first: until they are in place, a flow that is ended would begin again where it was.
         let ended = try FlowCleanup.run(after: changes.udp, plans)
         switch output.output {
@@ -59,9 +61,10 @@ struct Apply: ParsableCommand {
     }
 
     private static func line(_ changes: ChangeSummary, _ ended: Int, _ plans: ServicePlans) -> String {
-        guard !changes.isEmpty else { return "nothing to change: \(plans.summary)" }
+        let endedPart = ended > 0 ? "; \(plural(ended, "UDP flow")) to endpoints that are gone ended" : ""
+        guard !changes.isEmpty else { return "nothing to change: \(plans.summary)\(endedPart)" }
         return "\(NFTablesBackend.name): \(plans.summary); "
             + "\(plural(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
-            + (ended > 0 ? "; \(plural(ended, "UDP flow")) to endpoints that are gone ended" : "")
+            + endedPart
     }
 }

@@ -108,6 +108,12 @@ import Testing
             return limits
         }()
         let numbers = definition("numbers", full, [.destinationAddress(family)])
+        let passing = {
+            var passing = definition("passing", [.destinationAddress(family)])
+            passing.hasTimeouts = true
+            passing.timeoutSeconds = 93_784
+            return passing
+        }()
         let namespace = try NetworkNamespace("sets")
         try namespace.run {
             var socket = try NFTablesSocket()
@@ -118,6 +124,7 @@ import Testing
             batch.add(ranges)
             batch.add(limits)
             batch.add(numbers)
+            batch.add(passing)
             var number = ElementKey()
             number.append(address)
             let limit = ElementValue.stateful(.connectionsOver(7), comment: "at most seven")
@@ -140,7 +147,7 @@ import Testing
             try socket.commit(batch)
 
             #expect(try socket.tables(family) == [table])
-            #expect(try socket.sets(of: table).map(\.definition) == sets + [ranges, limits, numbers])
+            #expect(try socket.sets(of: table).map(\.definition) == sets + [ranges, limits, numbers, passing])
             var found: [ObservedElement] = []
             try socket.elements(of: limits) { found.append($0) }
             #expect(found.map(\.key) == [number] && found.map(\.value) == [limit])
@@ -166,6 +173,7 @@ import Testing
         for set in sets { #expect(listing.contains(set.typeText)) }
         #expect(listing.contains("elements = { \(address) ct count over 7 comment \"at most seven\" }"))
         #expect(listing.contains(" . tcp . 80 comment \"a name\" : \(address) }"))
+        #expect(listing.contains("\t\ttimeout 1d2h3m4s\n"))
     }
 
     /// More elements than one attribute or one answer can hold.

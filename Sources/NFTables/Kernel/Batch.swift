@@ -178,6 +178,9 @@ public struct Batch: ~Copyable {
         let userdata = set.userdata.bytes
         nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA), userdata, UInt32(userdata.count))
         if let size = set.size { nftnl_set_set_u32(object, UInt16(NFTNL_SET_DESC_SIZE), size) }
+        if let seconds = set.timeoutSeconds {
+            nftnl_set_set_u64(object, UInt16(NFTNL_SET_TIMEOUT), UInt64(seconds) * 1000)
+        }
         if let expression = set.expression?.allocate() { nftnl_set_add_expr(object, expression) }
     }
 

@@ -82,7 +82,8 @@ extension ObservedSet {
             case Int(NFTA_SET_DATA_TYPE.rawValue): shape.dataType = attribute.bigEndian() ?? 0
             case Int(NFTA_SET_DATA_LEN.rawValue): shape.dataLength = attribute.bigEndian() ?? 0
             case Int(NFTA_SET_USERDATA.rawValue): shape.userdata = Userdata(bytes: Array(attribute.payload))
-            case Int(NFTA_SET_TIMEOUT.rawValue), Int(NFTA_SET_EXPRESSIONS.rawValue): shape.isForeign = true
+            case Int(NFTA_SET_TIMEOUT.rawValue): shape.timeout = attribute.bigEndian() ?? 0
+            case Int(NFTA_SET_EXPRESSIONS.rawValue): shape.isForeign = true
             case Int(NFTA_SET_DESC.rawValue):
                 shape.size = attribute.nested.first(UInt16(NFTA_SET_DESC_SIZE.rawValue))?.bigEndian()
             case Int(NFTA_SET_EXPR.rawValue):
@@ -111,6 +112,8 @@ private struct Shape {
     var userdata = Userdata()
     var expression: StatefulExpression?
     var size: UInt32?
+    /// In milliseconds.
+    var timeout: UInt64 = 0
     var isForeign = false
 
     func definition(_ family: IPFamily, table: String, name: String) -> SetDefinition? {
@@ -123,6 +126,9 @@ private struct Shape {
         set.expression = expression
         set.isDynamic = flags & 0x20 != 0
         set.hasTimeouts = flags & 0x10 != 0
+        // In milliseconds; ours are whole seconds.
+        guard timeout % 1000 == 0, let seconds = UInt32(exactly: timeout / 1000) else { return nil }
+        set.timeoutSeconds = seconds > 0 ? seconds : nil
         set.size = size
         return set.flags == flags ? set : nil
     }
@@ -222,7 +228,7 @@ extension ObservedElement {
             value = .range(end: end)
         } else if let address {
             value = .address(address, comment: comment)
-        } else if let expression, expression != set.expression {
+        } else if let expression {
             value = .stateful(expression, comment: comment)
         } else {
             value = ElementValue(endpoint: endpoint, comment: comment)

@@ -17,6 +17,9 @@ public struct SetDefinition: Hashable, Sendable {
     public var isDynamic = false
     /// Whether elements may have timeouts.
     public var hasTimeouts = false
+    /// After how many seconds elements go that were added without a timeout of their own; nil if they stay. For sets with
+    /// timeouts alone.
+    public var timeoutSeconds: UInt32?
     /// The most elements there can be; nil for any number.
     public var size: UInt32?
 

@@ -45,6 +45,7 @@ extension Ruleset {
         text += "\n\t\(set.kind) \(set.name) {\n\t\t\(set.typeText)\n".utf8
         if let size = set.size { text += "\t\tsize \(size)\n".utf8 }
         if !set.flagNames.isEmpty { text += "\t\tflags \(set.flagNames.joined(separator: ","))\n".utf8 }
+        if let seconds = set.timeoutSeconds { text += "\t\ttimeout \(Statement.duration(seconds))\n".utf8 }
         if let expression = set.expression { text += "\t\t\(expression)\n".utf8 }
         if !elements.isEmpty {
             text += "\t\telements = {\n".utf8
@@ -120,6 +121,7 @@ extension Ruleset {
         // nft's JSON has no name for the flag "dynamic".
         let flags = set.flagNames.filter { $0 != "dynamic" }.map { JSON.string($0) }
         if !flags.isEmpty { members.append(.init("flags", .array(flags))) }
+        if let seconds = set.timeoutSeconds { members.append(.init("timeout", .number(Int(seconds)))) }
         if !elements.isEmpty {
             // Ranges are listed in the order in which they were added.
             let isInOrder = set.holdsRanges || set.key.count == 1

@@ -107,7 +107,7 @@ extension Statement {
     }
 
     /// Seconds as nft writes them: `3h`, `1d30m`.
-    private static func duration(_ seconds: UInt32) -> String {
+    static func duration(_ seconds: UInt32) -> String {
         let units: [(String, UInt32)] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
         var rest = seconds
         return units.map { name, length in

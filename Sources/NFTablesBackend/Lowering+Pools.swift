@@ -26,11 +26,12 @@ extension ServiceLowering {
 
     /// Semantics 36 to 38.
     private func remember(_ pool: Pool, _ seconds: UInt32, _ collector: inout some ElementCollector) {
-        collector.need(shared.chains(for: .affinity, pool.family))
+        let numbers = SetID(pool.family, .affinityNumbers, Int(seconds))
+        collector.need(shared.memory(pool.number, numbers))
         for target in pool.eligible {
             collector.append(key(pool, target), .member, to: SetID(pool.family, .affinityEndpoints))
         }
-        collector.append(key(pool), .member, to: SetID(pool.family, .affinityNumbers, Int(seconds)))
+        collector.append(key(pool), .member, to: numbers)
         guard let place = pool.localPool, service.pools.indices.contains(place) else { return }
         let local = service.pools[place]
         let number = PoolAddress.address(local.number, pool.family)
@@ -43,7 +44,7 @@ extension ServiceLowering {
 
     private func takeTurns(_ pool: Pool, _ collector: inout some ElementCollector) {
         let slots = SlotTable.interleaved(pool.targets)
-        let map = SetID(pool.family, .turnEndpoints, slots.count)
+        let map = SetID.turnEndpoints(pool.family, group: PoolGroup.turns(pool.number), slots: slots.count)
         collector.need(SharedObjects.turns(pool.number, map))
         var poolKey = key(pool)
         poolKey.append(pool.transport)

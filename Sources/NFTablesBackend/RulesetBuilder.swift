@@ -44,7 +44,12 @@ public struct RulesetBuilder: ~Copyable {
         var content: [SetID: [(ElementKey, ElementValue)]] = [:]
         for (set, elements) in collector.elements.inOrder(family) { content[set] = elements }
         let fixed = SetID.Role.allCases.filter { !$0.hasParameter }.map { SetID(family, $0) }
-        return (fixed + content.keys.filter(\.role.hasParameter)).sorted().map { set in
+        // Some sets are needed before anything is in them.
+        let needed = collector.objects.keys.compactMap { key -> SetID? in
+            guard case .set(family, let name) = key else { return nil }
+            return SetID(family, name: name)
+        }
+        return Set(fixed + needed).sorted().map { set in
             (definition: set.definition, elements: Self.distinct(content[set] ?? []))
         }
     }

@@ -27,7 +27,7 @@ final class SharedObjects: Sendable {
             var objects: [Object] = [(.set(set.family, set.name), .set(set.definition))]
             if set.role.pickingChain != nil { objects.append(Self.object(.pick(set))) }
             switch set.role {
-            case .affinityNumbers: objects.append(Self.object(.remember(set)))
+            case .affinity: objects += [Self.object(.recall(set)), Self.object(.forget(set))]
             case .sourceConnectionLimits: objects.append(Self.object(.limitConnections(set)))
             case .rateLimits: objects.append(Self.object(.limitRate(set)))
             default: break
@@ -50,9 +50,16 @@ final class SharedObjects: Sendable {
         }
     }
 
+    /// What remembers the clients of a pool, by its number and the set of those with its timeout.
+    func memory(_ number: UInt32, _ numbers: SetID) -> [Object] {
+        let group = PoolGroup.affinity(number)
+        return chains(for: .affinity, numbers.family) + objects(for: .affinity(numbers.family, group: group))
+            + [Self.object(.remember(numbers, group: group))]
+    }
+
     /// What gives a pool its turns.
     static func turns(_ number: UInt32, _ map: SetID) -> [Object] {
-        let group = SharedRule.group(of: number)
+        let group = PoolGroup.turns(number)
         let chain = Chain(family: map.family, table: Layout.table, name: SharedRule.turnChain(group))
         return [
             (.chain(map.family, chain.name), .chain(chain)), object(.turnGroup(map.family, group: group)),

@@ -95,7 +95,7 @@ struct Changes {
     var elements = ElementTable<(ElementKey, ElementValue)>()
     var obsoleteElements = ElementTable<(ElementKey, ElementValue)>()
     /// What rules have remembered of clients whose endpoint is no longer theirs.
-    var forgotten: [IPFamily: [(ElementKey, ElementValue)]] = [:]
+    var forgotten: [SetID: [ElementKey: ElementValue]] = [:]
     /// What is counted, by family: a rebuild counts its own anew.
     private var counts: [IPFamily: ChangeSummary] = [:]
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
@@ -207,7 +207,7 @@ extension Changes {
         removeRules(family, kernel, from: &batch)
         forgetClients(family, in: &batch)
         for (set, elements) in obsoleteElements.inOrder(family)
-        where !elements.isEmpty && !obsoleteSets.contains(where: { $0.family == family && $0.name == set.name }) {
+        where !elements.isEmpty && !isObsolete(set) {
             batch.delete(elements, from: set.definition)
         }
         for set in obsoleteSets where set.family == family { batch.delete(set) }
@@ -222,8 +222,13 @@ extension Changes {
             for (key, value) in ordered { batch.put(key, value, into: &run) }
             batch.close(run)
         }
+        noteDepartures(family, in: &batch)
         addRules(family, to: &batch)
         for table in obsoleteTables where table.family == family { batch.delete(table) }
+    }
+
+    func isObsolete(_ set: SetID) -> Bool {
+        obsoleteSets.contains { $0.family == set.family && $0.name == set.name }
     }
 
     private func removeRules(_ family: IPFamily, _ kernel: KernelMemory, from batch: inout Batch) {

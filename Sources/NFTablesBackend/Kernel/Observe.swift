@@ -102,7 +102,7 @@ extension NFTablesBackend {
             let isOurs = id != nil && set.definition == id?.definition
             // A set that looks otherwise is made anew, so what is in it does not matter.
             state.observe(.set(table.family, set.name), .set(set.definition))
-            guard isOurs, let id, let definition = set.definition, !id.role.isFilledByRules else { continue }
+            guard isOurs, let id, let definition = set.definition, !id.role.isMemory else { continue }
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in

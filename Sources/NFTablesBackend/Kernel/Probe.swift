@@ -93,7 +93,7 @@ struct KernelFeature: Sendable {
             },
             filled(
                 "sets that rules fill (module nf_tables)", .affinity, [.affinityNumbers],
-                SharedRule.remember(SetID(family, .affinityNumbers, 1))),
+                SharedRule.remember(SetID(family, .affinityNumbers, 1), group: 0)),
             filled(
                 "limits of rates (module nft_limit)", .ratesBySource, [.rateLimits],
                 SharedRule.limitRate(SetID(family, .rateLimits, RateLimits.number(of: .init(perSecond: 1, burst: 1))))),

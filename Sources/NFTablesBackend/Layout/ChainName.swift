@@ -36,6 +36,7 @@ enum ChainName: String, CaseIterable {
     case chooseClusterEndpoint = "choose_cluster_endpoint"
     case chooseNodePortClusterEndpoint = "choose_node_port_cluster_endpoint"
     case numbered
+    case remembered
     case turns
     // Which endpoint it is sent to.
     case pickEndpoint = "pick_endpoint"
@@ -47,6 +48,7 @@ enum ChainName: String, CaseIterable {
     case remember
     case rememberLocal = "remember_local"
     case updateAffinity = "update_affinity"
+    case forget
     // What nothing serves.
     case noEndpoints = "no_endpoints"
     case noNodePortEndpoints = "no_node_port_endpoints"
@@ -85,8 +87,8 @@ enum ChainName: String, CaseIterable {
     /// Whether it holds rules that come and go with services, and nothing else.
     var holdsSharedRules: Bool {
         switch self {
-        case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
-            .updateAffinity, .limitedSources:
+        case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint,
+            .remembered, .turns, .updateAffinity, .forget, .limitedSources:
             true
         default: false
         }
@@ -95,7 +97,7 @@ enum ChainName: String, CaseIterable {
     /// What it is there for, if it is not there always: packets do not pay for what nobody asked for.
     var purpose: Purpose? {
         switch self {
-        case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity: .affinity
+        case .learnInput, .learnPostrouting, .learn, .remember, .rememberLocal, .updateAffinity, .forget: .affinity
         case .limitPrerouting, .limitOutput, .limits, .limitedSources, .overLimit: .limits
         case .restorePrerouting, .restoreOutput: .numbers
         default: nil

@@ -29,12 +29,7 @@ extension Layout {
 
     /// A client that is remembered goes where it was (semantics 36); others take their turn, or what the address gives.
     func numbered(_ family: IPFamily) -> [[Statement]] {
-        let affinity = SetID(family, .affinity)
-        return [
-            [.redirect(family, affinity.definition.key, map: affinity.name)],
-            [jump(.turns)],
-            [.setDestination(family, [.originalDestination(family)])],
-        ]
+        [[jump(.remembered)], [jump(.turns)], [.setDestination(family, [.originalDestination(family)])]]
     }
 
     /// A connection that is redirected to the very address and port that it asks for, as an endpoint in the host network
@@ -66,14 +61,16 @@ extension Layout {
     }
 
     /// Remembers a client of an endpoint that may have it, under the pool of the cluster and then under that of the node.
-    /// A connection that went by what was remembered of an endpoint that is gone is stopped here, and the memory with it:
-    /// the client's next attempt finds another endpoint (semantics 37).
+    /// A connection that went by what was remembered of an endpoint which has left is stopped here, and the memory with it:
+    /// the client's next attempt finds another endpoint (semantics 37). Where somebody else has sent a connection to such
+    /// an address is not ours to judge.
     func remember(_ family: IPFamily) -> [[Statement]] {
+        let departed = SetID(family, .affinityDeparted)
         let elsewhere = SetID(family, .affinityElsewhere)
         let local = SetID(family, .affinityLocalNumbers)
         return refresh(family) + [
             [
-                isEligible(family, false),
+                isEligible(family, false), .member(Self.numberAndEndpoint(family), of: departed.name),
                 .member(Self.numberAndEndpoint(family), of: elsewhere.name, inverted: true), .verdict(.drop),
             ],
             [.setDestination(family, local.definition.key, map: local.name), jump(.rememberLocal)],
@@ -84,9 +81,7 @@ extension Layout {
     func rememberLocal(_ family: IPFamily) -> [[Statement]] { refresh(family) }
 
     private func refresh(_ family: IPFamily) -> [[Statement]] {
-        let forget = Statement.updateSet(
-            .delete, SetID(family, .affinity).name, Self.clientKey(family), data: Self.chosenEndpoint(family))
-        return [[isEligible(family, true), jump(.updateAffinity)], [isEligible(family, false), forget]]
+        [[isEligible(family, true), jump(.updateAffinity)], [isEligible(family, false), jump(.forget)]]
     }
 
     private func isEligible(_ family: IPFamily, _ isEligible: Bool) -> Statement {

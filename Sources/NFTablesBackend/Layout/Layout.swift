@@ -69,7 +69,7 @@ struct Layout {
                 choose(family, .nodePortClusterNumbers, .pickNodePortClusterEndpoint)
             case .numbered: numbered(family)
             case .learnInput, .learnPostrouting:
-                [[.connectionIsNew, .connectionBegins, .connectionIsRedirected, jump(.learn)]]
+                [[.connectionIsNew, .connectionBegins, jump(.learn)]]
             case .learn: learn(family)
             case .remember: remember(family)
             case .rememberLocal: rememberLocal(family)
@@ -79,8 +79,8 @@ struct Layout {
                     [member(.rejectedNodePorts, family), .reject],
                     [member(.droppedNodePorts, family), .verdict(.drop)],
                 ]
-            case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint, .turns,
-                .updateAffinity, .limitedSources:
+            case .pickEndpoint, .pickNodePortEndpoint, .pickClusterEndpoint, .pickNodePortClusterEndpoint,
+                .remembered, .turns, .updateAffinity, .forget, .limitedSources:
                 []
             }
         return statements.map { Rule(family, $0) }

@@ -23,6 +23,10 @@ enum RateLimits {
 }
 
 extension RateLimit {
+    static func < (left: RateLimit, right: RateLimit) -> Bool {
+        (left.perSecond, left.burst) < (right.perSecond, right.burst)
+    }
+
     /// `RATE_BURST`, as it stands in the name of a set.
     var nameInSets: String { "\(perSecond)_\(burst)" }
 

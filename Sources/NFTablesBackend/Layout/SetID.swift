@@ -19,11 +19,25 @@ public struct SetID: Hashable, Sendable {
 
     public var family: IPFamily { roleAndFamily & 1 == 0 ? .ipv4 : .ipv6 }
     public var role: Role { Role(rawValue: roleAndFamily >> 1) ?? .clusterServices }
-    /// What sets of the role differ by: for maps of endpoints, how many slots a service in this map has. 0 for a set that
-    /// there is only one of.
+    /// What sets of the role differ by: for maps of endpoints, how many slots a service in this map has; for what belongs
+    /// to a group of pools, the group, above the slots if it has both. 0 for a set that there is only one of.
     public var parameter: Int { Int(parameterHigh) << 16 | Int(parameterLow) }
 
     static let largestParameter = 1 << 24 - 1
+
+    /// The map of a group of pools whose endpoints take turns, with so many slots each.
+    static func turnEndpoints(_ family: IPFamily, group: UInt8, slots: Int) -> SetID {
+        SetID(family, .turnEndpoints, Int(group) << 16 | min(max(slots, 0), 0xffff))
+    }
+
+    /// What is remembered of the clients of a group of pools.
+    static func affinity(_ family: IPFamily, group: UInt8) -> SetID { SetID(family, .affinity, Int(group)) }
+
+    /// How many slots a service in this map of endpoints has.
+    var slots: Int { role == .turnEndpoints ? parameter & 0xffff : parameter }
+
+    /// The group of pools that the map belongs to, for turns and for what is remembered.
+    var group: UInt8 { UInt8(truncatingIfNeeded: role == .turnEndpoints ? parameter >> 16 : parameter) }
 
     /// What a set is for. The order is that in which sets are made and printed.
     public enum Role: UInt8, Hashable, Sendable, CaseIterable {
@@ -103,11 +117,15 @@ public struct SetID: Hashable, Sendable {
         case affinityEndpoints
         /// Endpoints of this node that the pool of the whole cluster lacks, by the number of that.
         case affinityElsewhere
+        /// Endpoints that have left their pools, for as long as a client may be remembered.
+        case affinityDeparted
         /// Pools whose clients are remembered for so many seconds.
         case affinityNumbers
-        /// What is remembered: a client, the number of a pool and a protocol lead to an endpoint. Rules fill it.
+        /// What is remembered of the clients of a group of pools: a client, the number of a pool and a protocol lead to an
+        /// endpoint. Rules fill it.
         case affinity
-        /// Endpoints that take turns, by the number of their pool and slot.
+        /// Endpoints that take turns, by the number of their pool and slot: a map for each group of pools and number of
+        /// slots.
         case turnEndpoints
         /// Endpoints by address, protocol, port and slot.
         case endpoints
@@ -178,6 +196,7 @@ extension SetID.Role {
         case .affinityLocalNumbers: "affinity_local_numbers"
         case .affinityEndpoints: "affinity_endpoints"
         case .affinityElsewhere: "affinity_elsewhere"
+        case .affinityDeparted: "affinity_departed"
         case .affinityNumbers: "affinity_numbers"
         case .affinity: "affinity"
         case .turnEndpoints: "turn_endpoints"
@@ -195,12 +214,34 @@ extension SetID.Role {
     /// Whether it maps slots to endpoints; there is one such map for each number of slots in use.
     var hasSlots: Bool { rawValue >= Self.turnEndpoints.rawValue }
 
-    /// Whether there are several sets of the role, which come with what needs them and go with it.
-    var hasParameter: Bool {
-        hasSlots || self == .affinityNumbers || self == .sourceConnectionLimits || self == .rateLimits
+    /// What the name of a set of the role says behind the stem; nil if no set of the role is called so.
+    fileprivate func parameter(_ rest: Substring) -> Int? {
+        guard hasParameter else { return rest.isEmpty ? 0 : nil }
+        guard rest.first == "_" else { return nil }
+        let numbers = rest.dropFirst()
+        switch self {
+        case .rateLimits: return RateLimit(nameInSets: numbers).map(RateLimits.number)
+        case .turnEndpoints:
+            let parts = numbers.split(separator: "_").map { Int($0) }
+            guard parts.count == 2, let group = parts[0], let slots = parts[1], (0..<256).contains(group),
+                (1..<1 << 16).contains(slots)
+            else { return nil }
+            return group << 16 | slots
+        case .affinity: return Int(numbers)
+        default: return Int(numbers).flatMap { $0 > 0 ? $0 : nil }
+        }
     }
 
-    /// Whether rules fill the set: what is in it is nobody's wish.
+    /// Whether there are several sets of the role, which come with what needs them and go with it.
+    var hasParameter: Bool {
+        hasSlots || self == .affinity || self == .affinityNumbers || self == .sourceConnectionLimits
+            || self == .rateLimits
+    }
+
+    /// Whether what is in the set is nobody's wish, but a memory.
+    var isMemory: Bool { isFilledByRules || self == .affinityDeparted }
+
+    /// Whether rules fill the set.
     var isFilledByRules: Bool { self == .affinity || self == .connectionsBySource || self == .ratesBySource }
 
     /// Whether elements stand for ranges of sources.
@@ -245,28 +286,21 @@ extension SetID.Role {
 extension SetID {
     /// The set's name within its table, for example `endpoints_3`.
     public var name: String {
-        if role == .rateLimits { return "\(role.stem)_\(RateLimits.limit(parameter).nameInSets)" }
-        return role.hasParameter ? "\(role.stem)_\(parameter)" : role.stem
+        switch role {
+        case .rateLimits: "\(role.stem)_\(RateLimits.limit(parameter).nameInSets)"
+        case .turnEndpoints: "\(role.stem)_\(group)_\(slots)"
+        default: role.hasParameter ? "\(role.stem)_\(parameter)" : role.stem
+        }
     }
 
     /// The set of ours that has a name; nil if none has.
     public init?(_ family: IPFamily, name: String) {
-        if let role = Role.allCases.first(where: { !$0.hasParameter && $0.stem == name }) {
-            self.init(family, role)
-            return
+        for role in Role.allCases where name.hasPrefix(role.stem) {
+            guard let parameter = role.parameter(name.dropFirst(role.stem.count)) else { continue }
+            self.init(family, role, parameter)
+            if self.name == name { return }
         }
-        if name.hasPrefix(Role.rateLimits.stem),
-            let limit = RateLimit(nameInSets: name.dropFirst(Role.rateLimits.stem.count + 1))
-        {
-            self.init(family, .rateLimits, RateLimits.number(of: limit))
-            guard self.name == name else { return nil }
-            return
-        }
-        guard let cut = name.lastIndex(of: "_"), let parameter = Int(name[name.index(after: cut)...]), parameter > 0,
-            let role = Role.allCases.first(where: { $0.hasParameter && $0.stem == name[..<cut] }), role != .rateLimits
-        else { return nil }
-        self.init(family, role, parameter)
-        guard self.name == name else { return nil }
+        return nil
     }
 
     /// What a client addresses: an address, a protocol and a port, or a protocol and a port.
@@ -284,7 +318,11 @@ extension SetID {
             set.isDynamic = true
             // Elements that count connections go when they have none.
             set.hasTimeouts = role != .connectionsBySource
-            set.size = Self.mostEntries
+            set.size = role == .affinity ? Self.mostEntries / UInt32(PoolGroup.affinityCount) : Self.mostEntries
+        }
+        if role == .affinityDeparted {
+            set.hasTimeouts = true
+            set.timeoutSeconds = Self.longestAffinity
         }
         if role == .connectionLimits {
             // Of a dynamic set the kernel deletes, every second, the elements that count no connection; Linux before 6.15
@@ -305,7 +343,7 @@ extension SetID {
         case .udpServing:
             [.destinationAddress(family), .destinationPort, .destinationAddress(family), .destinationPort]
         case .udpNodePortServing: [.destinationPort, .destinationAddress(family), .destinationPort]
-        case .affinityEndpoints, .affinityElsewhere:
+        case .affinityEndpoints, .affinityElsewhere, .affinityDeparted:
             [.destinationAddress(family), .destinationAddress(family), .destinationPort]
         case .affinity: [.sourceAddress(family), .destinationAddress(family), .transportProtocol]
         case .turnEndpoints: [.destinationAddress(family), .transportProtocol, slot]
@@ -328,16 +366,23 @@ extension SetID {
 
     /// Every slot is declared as a random number, whatever it is looked up by: nft cannot print sets that are declared by
     /// hashes.
-    private var slot: Field { .randomSlot(modulus: UInt32(truncatingIfNeeded: parameter)) }
+    private var slot: Field { .randomSlot(modulus: UInt32(truncatingIfNeeded: slots)) }
 
     /// The most that rules may add to a set: some 150 MB. Beyond it clients are no longer remembered or limited.
     static let mostEntries: UInt32 = 1 << 20
+}
+
+extension SetID {
+    /// The longest that a client can be remembered, in seconds: Kubernetes allows a day.
+    static let longestAffinity: UInt32 = 86_400
 }
 
 extension SetID: Comparable {
     /// The order in which sets are made and printed.
     public static func < (left: SetID, right: SetID) -> Bool {
         if left.family != right.family { return left.family < right.family }
-        return left.role != right.role ? left.role.rawValue < right.role.rawValue : left.parameter < right.parameter
+        if left.role != right.role { return left.role.rawValue < right.role.rawValue }
+        guard left.role == .rateLimits else { return left.parameter < right.parameter }
+        return RateLimits.limit(left.parameter) < RateLimits.limit(right.parameter)
     }
 }

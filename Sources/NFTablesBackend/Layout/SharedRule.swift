@@ -7,8 +7,12 @@ internal import ServiceModel
 public enum SharedRule: Hashable, Sendable {
     /// Draws an endpoint from a map.
     case pick(SetID)
-    /// Remembers the clients of some pools for as long as these have it.
-    case remember(SetID)
+    /// Leads clients of a group of pools to where they were.
+    case recall(SetID)
+    /// Remembers the clients of those pools of a group that have the same timeout.
+    case remember(SetID, group: UInt8)
+    /// Forgets a client of a group of pools whose endpoint may not have it.
+    case forget(SetID)
     /// Stops sources that have as many connections as some services allow.
     case limitConnections(SetID)
     /// Stops sources that open connections faster than some services allow.
@@ -20,7 +24,8 @@ public enum SharedRule: Hashable, Sendable {
 
     public var family: IPFamily {
         switch self {
-        case .pick(let set), .remember(let set), .limitConnections(let set), .limitRate(let set), .turn(_, let set):
+        case .pick(let set), .recall(let set), .remember(let set, _), .forget(let set), .limitConnections(let set),
+            .limitRate(let set), .turn(_, let set):
             set.family
         case .turnGroup(let family, _): family
         }
@@ -30,10 +35,12 @@ public enum SharedRule: Hashable, Sendable {
     var chain: String {
         switch self {
         case .pick(let set): set.role.pickingChain?.rawValue ?? ""
+        case .recall: ChainName.remembered.rawValue
         case .remember: ChainName.updateAffinity.rawValue
+        case .forget: ChainName.forget.rawValue
         case .limitConnections, .limitRate: ChainName.limitedSources.rawValue
         case .turnGroup: ChainName.turns.rawValue
-        case .turn(let number, _): Self.turnChain(Self.group(of: number))
+        case .turn(let number, _): Self.turnChain(PoolGroup.turns(number))
         }
     }
 
@@ -42,23 +49,25 @@ public enum SharedRule: Hashable, Sendable {
     private var statements: [Statement] {
         switch self {
         case .pick(let map): return [.redirect(family, pickingKey(map), map: map.name)]
-        case .turnGroup(let family, let group):
-            return [
-                .lowBits(family, mask: Self.groups - 1, value: group), .verdict(.jump(Self.turnChain(group))),
-            ]
+        case .turnGroup(_, let group):
+            return [isIn(group, of: PoolGroup.turnCount), .verdict(.jump(Self.turnChain(group)))]
         case .turn(let number, let map):
             let key: [Field] = [.destinationAddress(family), .transportProtocol]
             return [
                 .address(.destination, .equal, CIDR(PoolAddress.address(number, family))),
-                .redirect(family, key + [.nextSlot(modulus: UInt32(map.parameter))], map: map.name),
+                .redirect(family, key + [.nextSlot(modulus: UInt32(map.slots))], map: map.name),
             ]
-        case .remember(let numbers):
+        case .recall(let map):
             return [
-                .member(numbers.definition.key, of: numbers.name),
-                .updateSet(
-                    .update, SetID(family, .affinity).name, Layout.clientKey(family),
-                    data: Layout.chosenEndpoint(family), timeout: UInt32(numbers.parameter)),
+                isIn(map.group, of: PoolGroup.affinityCount), .redirect(family, map.definition.key, map: map.name),
             ]
+        case .remember(let numbers, let group):
+            return [
+                isIn(group, of: PoolGroup.affinityCount), .member(numbers.definition.key, of: numbers.name),
+                updateAffinity(.update, SetID.affinity(family, group: group), timeout: UInt32(numbers.parameter)),
+            ]
+        case .forget(let map):
+            return [isIn(map.group, of: PoolGroup.affinityCount), updateAffinity(.delete, map)]
         case .limitConnections(let numbers):
             let connections = SetID(family, .connectionsBySource)
             return [
@@ -80,6 +89,15 @@ public enum SharedRule: Hashable, Sendable {
         }
     }
 
+    private func isIn(_ group: UInt8, of count: UInt8) -> Statement {
+        .lowBits(family, mask: count - 1, value: group)
+    }
+
+    private func updateAffinity(_ operation: SetOperation, _ map: SetID, timeout: UInt32 = 0) -> Statement {
+        .updateSet(
+            operation, map.name, Layout.clientKey(family), data: Layout.chosenEndpoint(family), timeout: timeout)
+    }
+
     private func pickingKey(_ map: SetID) -> [Field] {
         guard map.role.isHashed else { return map.definition.key }
         return map.definition.key.dropLast() + [.sourceSlot(family, modulus: UInt32(map.parameter))]
@@ -89,11 +107,6 @@ public enum SharedRule: Hashable, Sendable {
 // MARK: - Turns
 
 extension SharedRule {
-    /// In how many chains the rules for turns are: a power of two.
-    static let groups: UInt8 = 64
-
-    static func group(of number: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: number) & (groups - 1) }
-
     static func turnChain(_ group: UInt8) -> String { "\(ChainName.turns.rawValue)_\(group)" }
 
     /// Whether a chain holds rules of this kind, and nothing else.
@@ -101,7 +114,7 @@ extension SharedRule {
         if let name = ChainName(rawValue: chain) { return name.holdsSharedRules }
         let stem = ChainName.turns.rawValue + "_"
         guard chain.hasPrefix(stem), let group = UInt8(chain.dropFirst(stem.count)) else { return false }
-        return group < groups && chain == turnChain(group)
+        return group < PoolGroup.turnCount && chain == turnChain(group)
     }
 }
 
@@ -110,13 +123,14 @@ extension SharedRule {
 extension SharedRule {
     /// The rule of ours that was found in a chain; nil if it is none.
     init?(_ rule: Rule, in chain: String, _ family: IPFamily) {
-        guard let candidate = Self.candidate(rule, family), candidate.chain == chain, candidate.rule == rule else {
+        guard let candidate = Self.candidate(rule, chain, family), candidate.chain == chain, candidate.rule == rule
+        else {
             return nil
         }
         self = candidate
     }
 
-    private static func candidate(_ rule: Rule, _ family: IPFamily) -> SharedRule? {
+    private static func candidate(_ rule: Rule, _ chain: String, _ family: IPFamily) -> SharedRule? {
         let compared: [UInt8]? =
             rule.expressions.lazy.compactMap { if case .compare(_, .equal, let bytes) = $0 { bytes } else { nil } }
             .first
@@ -124,7 +138,8 @@ extension SharedRule {
             return compared?.last.map { .turnGroup(family, group: $0) }
         }
         switch set.role {
-        case .affinityNumbers: return .remember(set)
+        case .affinity: return chain == ChainName.remembered.rawValue ? .recall(set) : .forget(set)
+        case .affinityNumbers: return compared?.last.map { .remember(set, group: $0) }
         case .sourceConnectionLimits: return .limitConnections(set)
         case .rateLimits: return .limitRate(set)
         case .turnEndpoints:
@@ -144,7 +159,9 @@ extension SharedRule: Comparable {
     private var rank: (Int, Int, Int, Int) {
         switch self {
         case .pick(let set): (0, family == .ipv4 ? 0 : 1, Int(set.role.rawValue), set.parameter)
-        case .remember(let set): (1, family == .ipv4 ? 0 : 1, set.parameter, 0)
+        case .recall(let set): (1, family == .ipv4 ? 0 : 1, 0, set.parameter)
+        case .remember(let set, let group): (1, family == .ipv4 ? 0 : 1, set.parameter, Int(group))
+        case .forget(let set): (1, family == .ipv4 ? 0 : 1, Int(UInt32.max), set.parameter)
         case .limitConnections(let set): (4, family == .ipv4 ? 0 : 1, set.parameter, 0)
         case .limitRate(let set):
             (
@@ -154,25 +171,5 @@ extension SharedRule: Comparable {
         case .turnGroup(_, let group): (2, family == .ipv4 ? 0 : 1, Int(group), 0)
         case .turn(let number, let set): (3, family == .ipv4 ? 0 : 1, Int(number), set.parameter)
         }
-    }
-}
-
-/// How the number of a pool stands in a packet, in place of the destination: an address that nobody has.
-enum PoolAddress {
-    /// 240.0.0.0/4, which is reserved (RFC 1112), and 100::/64, which is discarded wherever it goes (RFC 6666). Packets
-    /// never leave the node with it.
-    static func address(_ number: UInt32, _ family: IPFamily) -> IPAddress {
-        family == .ipv4 ? IPAddress(ipv4: 0xf000_0000 | number) : IPAddress(ipv6: 0x0100 << 48, UInt64(number))
-    }
-
-    /// All numbers of a family.
-    static func block(_ family: IPFamily) -> CIDR {
-        let first = address(0, family)
-        return CIDR(first, prefixLength: family == .ipv4 ? 4 : 64) ?? CIDR(first)
-    }
-
-    static func number(_ address: IPAddress) -> UInt32? {
-        let number = UInt32(truncatingIfNeeded: address.low) & 0x0fff_ffff
-        return self.address(number, address.family) == address ? number : nil
     }
 }

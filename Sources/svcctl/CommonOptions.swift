@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import Glibc
 internal import Logging
 internal import NFTablesBackend

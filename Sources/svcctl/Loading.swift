@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import Logging
 internal import NFTablesBackend
 internal import ServiceModel

@@ -71,8 +71,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan",
-                "ServiceSource", argumentParser, logging,
+                "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace",
+                "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 
         // Measures the parts of the way in one process; hack/bench runs it.

@@ -39,7 +39,10 @@ extension IPTablesBackend {
             for table in try tables(family) {
                 kernel.bases.insert(BasePlace(family: family, table: table, chain: nil))
                 let content = try content(of: table, family)
-                for (base, rules) in content.bases { observe(base, rules, table, family, into: &state) }
+                for (base, rules) in content.bases {
+                    try Self.check(base, table)
+                    observe(base, rules, table, family, into: &state)
+                }
                 for (name, rules) in content.foreign where state[.chain(family, table, name)] != nil {
                     throw Self.foreignChain(family, table, name, rules)
                 }
@@ -85,6 +88,16 @@ extension IPTablesBackend {
                     state.observe(.stray(family, table, base.name, observed.handle), .rule(expected))
                 }
             }
+        }
+    }
+
+    /// A chain of a base chain's name that nothing calls, or at another place, is not what iptables makes.
+    private static func check(_ chain: Chain, _ table: XTTable) throws(KernelError) {
+        let expected = table.chain(chain.name, chain.family).hook
+        guard let hook = chain.hook, hook.kind == expected?.kind, hook.point == expected?.point else {
+            throw .foreign(
+                "the chain \(chain.name) of the table \(chain.family == .ipv4 ? "ip" : "ip6") \(chain.table) is not what "
+                    + "iptables makes: it has another type or hook")
         }
     }
 

@@ -18,15 +18,14 @@ extension IPTablesBackend {
     /// dump of all of it.
     mutating func content(of table: XTTable, _ family: IPFamily) throws(KernelError) -> TableContent {
         let chains = try read { (socket) throws(NetlinkError) in try socket.chains(of: table.table(family)) }
-        let bases = Dictionary(uniqueKeysWithValues: table.baseChains(family).map { ($0.name, $0) })
+        let bases = Set(table.baseChains(family).map(\.name))
         var content = TableContent()
         var named: [String: [ObservedRule]] = [:]
         for chain in chains {
-            if let base = bases[chain.name] {
-                try Self.check(chain, base)
+            if bases.contains(chain.name) {
                 let leadsToUs = Layout.jumps.contains { $0.table == table && $0.base == chain.name }
                 let rules = leadsToUs ? try rules(of: chain) : []
-                content.bases.append((base, rules))
+                content.bases.append((chain, rules))
             } else if chain.name.hasPrefix(ChainName.prefix), chain.hook == nil {
                 named[chain.name] = try rules(of: chain)
             }
@@ -40,15 +39,6 @@ extension IPTablesBackend {
 
     private mutating func rules(of chain: Chain) throws(KernelError) -> [ObservedRule] {
         try read { (socket) throws(NetlinkError) in try socket.rules(of: chain) }
-    }
-
-    /// A chain of a base chain's name that nothing calls, or at another place, is not what iptables makes.
-    private static func check(_ chain: Chain, _ base: Chain) throws(KernelError) {
-        guard let hook = chain.hook, hook.kind == base.hook?.kind, hook.point == base.hook?.point else {
-            throw .foreign(
-                "the chain \(chain.name) of the table \(chain.family == .ipv4 ? "ip" : "ip6") \(chain.table) is not what "
-                    + "iptables makes: it has another type or hook")
-        }
     }
 
     /// Chains with a mark, empty ones with a name that we give, and those that such chains lead to: a rule with a mark

@@ -45,7 +45,8 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
-        .target(name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServicePlan"]),
+        .target(
+            name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
 
         // Layer 4: the backends; what a ruleset does with a packet.
         .target(name: "PacketTrace", dependencies: ["NFTables", "NetAddress"]),
@@ -53,6 +54,12 @@ let package = Package(
             name: "NFTablesBackend",
             dependencies: [
                 "Dataplane", "NFTables", "NetAddress", "Netlink", "NetlinkWire", "ServiceModel", "ServicePlan",
+            ]),
+
+        .target(
+            name: "IPTablesBackend",
+            dependencies: [
+                "Dataplane", "NFTables", "NetAddress", "Netlink", "ServiceModel", "ServicePlan", "XTables",
             ]),
 
         // Layer 5: the node agent.
@@ -64,8 +71,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan",
-                "ServiceSource", argumentParser, logging,
+                "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace",
+                "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 
         // Measures the parts of the way in one process; hack/bench runs it.
@@ -103,6 +110,12 @@ let package = Package(
             dependencies: [
                 "Dataplane", "DataplaneConformance", "DataplaneTestKit", "NFTables", "NFTablesBackend", "NetAddress",
                 "PacketTrace", "ServiceModel", "ServicePlan",
+            ]),
+        .testTarget(
+            name: "IPTablesBackendTests",
+            dependencies: [
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress",
+                "ServiceModel", "ServicePlan", "XTables",
             ]),
         .testTarget(
             name: "PacketTraceTests",

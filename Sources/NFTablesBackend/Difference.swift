@@ -2,18 +2,6 @@ public import Dataplane
 internal import NetAddress
 internal import NFTables
 
-/// One line of a diff: an object, or one rule of a chain, that is missing or too much.
-public struct DifferenceLine: Hashable, Sendable {
-    public enum Change: String, Hashable, Sendable {
-        case add
-        case remove
-    }
-
-    public let change: Change
-    /// The object in nft's words, as one would write it in a command.
-    public let object: String
-}
-
 extension NFTablesBackend {
     /// The differences between what should be and what is, object by object, in a fixed order. A changed object has two
     /// lines: what is there, and what should be.

@@ -1,12 +1,5 @@
+public import Dataplane
 public import ServiceModel
-
-/// Something in a definition that this backend does not do.
-public struct BackendLimit: Hashable, Sendable {
-    /// Whether the definition is refused, because doing it in another way would surprise; else it is a warning.
-    public let isRefused: Bool
-    /// One sentence with the way out.
-    public let message: String
-}
 
 extension NFTablesBackend {
     /// The ways to choose an endpoint that this backend has.

@@ -6,7 +6,7 @@ internal import Netlink
 /// Programs nf_tables by netlink: NAT by look-ups in a few shared maps, in tables of our own named `svcctl`.
 ///
 /// Lowering is pure and needs no kernel; the socket is opened by the first method that does.
-public struct NFTablesBackend: DataplaneBackend, ~Copyable {
+public struct NFTablesBackend: NodeBackend, ~Copyable {
     public typealias Key = ObjectKey
     public typealias Value = ObjectValue
 

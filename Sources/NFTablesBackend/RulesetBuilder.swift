@@ -1,4 +1,4 @@
-internal import Dataplane
+public import Dataplane
 internal import NetAddress
 public import NFTables
 public import ServicePlan

@@ -29,6 +29,8 @@ public struct Frontend: Hashable, Sendable {
     public var portName: String
     /// What becomes of connections from anywhere.
     public var treatment: Treatment
+    /// The policy that ``treatment`` follows.
+    public var policy: TrafficPolicy = .cluster
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?

@@ -47,6 +47,21 @@ enum Extension {
         return info.bytes
     }
 
+    /// struct xt_bpf_info_v1 (linux/netfilter/xt_bpf.h): mode 0, which is bytecode, at 0; the number of instructions at
+    /// 2; an unused descriptor at 4; 64 instructions of 8 bytes at 8. The last 8 bytes are the kernel's.
+    static func sourceIsDestination(_ family: IPFamily) -> [UInt8] {
+        var info = Structure(byteCount: 528)
+        let program = BPFProgram.sourceIsDestination(family)
+        info.put(UInt16(program.instructions.count), at: 2)
+        for (index, instruction) in program.instructions.enumerated() {
+            info.put(instruction.code, at: 8 + index * 8)
+            info.put(instruction.ifTrue, at: 10 + index * 8)
+            info.put(instruction.ifFalse, at: 11 + index * 8)
+            info.put(instruction.operand, at: 12 + index * 8)
+        }
+        return info.bytes
+    }
+
     /// `XT_RECENT_CHECK`, with `XT_RECENT_REAP`, `XT_RECENT_SET` (linux/netfilter/xt_recent.h).
     static let checking: UInt8 = 1
     static let reaping: UInt8 = 1 | 32

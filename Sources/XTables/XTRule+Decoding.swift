@@ -103,6 +103,7 @@ extension XTMatch {
             case "sctp": info.number(0).map { .destinationPort(.sctp, $0) }
             case "addrtype": Self.addressType(info)
             case "conntrack": info.bytes == Extension.stateNew ? .connectionIsNew : .connectionIsRedirected
+            case "bpf": .sourceIsDestination
             case "recent": Self.recent(info)
             case "connlimit": Self.connectionLimit(info, family)
             case "hashlimit": Self.rateLimit(info)

@@ -61,6 +61,8 @@ extension XTMatch {
             expressions.append(.match(name: "conntrack", revision: 3, payload: Extension.stateNew))
         case .connectionIsRedirected:
             expressions.append(.match(name: "conntrack", revision: 3, payload: Extension.stateRedirected))
+        case .sourceIsDestination:
+            expressions.append(.match(name: "bpf", revision: 1, payload: Extension.sourceIsDestination(family)))
         case .recentCheck(let name, let seconds, let reap):
             let payload = Extension.recent(
                 name, reap ? Extension.reaping : Extension.checking, seconds: seconds, family)

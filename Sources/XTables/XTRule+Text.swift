@@ -43,6 +43,7 @@ extension XTMatch {
             Self.write(probability: probability, to: &text)
         case .connectionIsNew: text += " -m conntrack --ctstate NEW".utf8
         case .connectionIsRedirected: text += " -m conntrack --ctstate DNAT".utf8
+        case .sourceIsDestination: text += " -m bpf --bytecode \"\(BPFProgram.sourceIsDestination(family).text)\"".utf8
         case .recentCheck(let name, let seconds, let reap):
             text += " -m recent --rcheck".utf8
             if seconds > 0 { text += " --seconds \(seconds)".utf8 }

@@ -67,6 +67,8 @@ public enum XTMatch: Hashable, Sendable {
     case connectionIsNew
     /// `-m conntrack --ctstate DNAT`: the connection was redirected. (There is no `--ctstatus` for that.)
     case connectionIsRedirected
+    /// `-m bpf --bytecode …`: the packet goes to the very address that it comes from, which no other match can tell.
+    case sourceIsDestination
     /// `-m recent --rcheck --seconds 10 --reap --rsource`: the list has the source, not longer ago than that; 0 is
     /// ever. With `reap` the kernel forgets older entries. Names have at most 199 bytes.
     case recentCheck(name: String, seconds: UInt32, reap: Bool)

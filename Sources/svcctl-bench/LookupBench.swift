@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import NFTables
 internal import NFTablesBackend
 internal import NetAddress

@@ -1,7 +1,7 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import Glibc
 internal import Logging
-internal import NFTablesBackend
 internal import NetAddress
 internal import ServicePlan
 
@@ -9,11 +9,6 @@ internal import ServicePlan
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case text
     case json
-}
-
-/// The backends that this version has.
-enum BackendName: String, ExpressibleByArgument, CaseIterable {
-    case nftables
 }
 
 /// Options of every command.

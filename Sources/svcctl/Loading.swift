@@ -1,6 +1,6 @@
 internal import ArgumentParser
+internal import Dataplane
 internal import Logging
-internal import NFTablesBackend
 internal import ServiceModel
 internal import ServicePlan
 internal import ServiceSource
@@ -31,9 +31,9 @@ struct DefinitionArguments: ParsableArguments {
 
 extension Definitions {
     /// What the backend does not do of all this. An error is refused, never done in another way.
-    var limits: [Finding] {
+    func limits(_ backend: BackendName) -> [Finding] {
         services.flatMap { service in
-            NFTablesBackend.limits(of: service).map { limit in
+            backend.limits(of: service).map { limit in
                 Finding(
                     severity: limit.isRefused ? .error : .warning, place: Place(input: "service \(service.name)"),
                     message: limit.message)
@@ -42,8 +42,8 @@ extension Definitions {
     }
 
     /// Plans all services, and says what is not as the definitions have it.
-    func plans(_ node: NodeFacts, _ logger: Logger) throws -> ServicePlans {
-        let limits = limits
+    func plans(_ node: NodeFacts, _ backend: BackendName, _ logger: Logger) throws -> ServicePlans {
+        let limits = limits(backend)
         guard limits.allSatisfy({ $0.severity == .warning }) else { throw InvalidDefinitions(findings: limits) }
         for limit in limits { logger.warning("\(limit.place.input): \(limit.message)") }
         let plans = ServicePlans(services, node: node)
@@ -60,4 +60,6 @@ extension ServicePlans {
 }
 
 /// `1 service`, `2 services`.
-func plural(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+func plural(_ count: Int, _ noun: String, _ many: String? = nil) -> String {
+    "\(count) \(count == 1 ? noun : many ?? noun + "s")"
+}

@@ -5,7 +5,7 @@ internal import ArgumentParser
 struct Svcctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svcctl",
-        abstract: "Turns service definitions into kernel load balancing: nftables, by netlink.",
+        abstract: "Turns service definitions into kernel load balancing: nftables or iptables, by netlink.",
         discussion: """
             Exit codes: 0 done; diff: 0 no difference, 1 differences; 64 usage; 65 invalid definitions (nothing was \
             changed); 66 an input that cannot be read, or nothing to trace; 69 the kernel lacks something; 74 the kernel refused; \

@@ -26,6 +26,9 @@ struct XTCase: Sendable, CustomTestStringConvertible {
     static func cases(_ family: IPFamily) -> [XTCase] { (family == .ipv4 ? ipv4 : ipv6) + both(family) }
 
     private static let ipv4: [XTCase] = [
+        XTCase(
+            [.sourceIsDestination],
+            "-m bpf --bytecode \"6,32 0 0 12,7 0 0 0,32 0 0 16,29 0 1 0,6 0 0 1,6 0 0 0\""),
         XTCase([.source(block("10.0.0.0/8"))], "-s 10.0.0.0/8"),
         XTCase([.source(block("10.128.0.0/9"), inverted: true)], "! -s 10.128.0.0/9"),
         XTCase([.source(block("192.0.2.7/32"))], "-s 192.0.2.7/32"),
@@ -69,6 +72,11 @@ struct XTCase: Sendable, CustomTestStringConvertible {
     ]
 
     private static let ipv6: [XTCase] = [
+        XTCase(
+            [.connectionIsRedirected, .sourceIsDestination],
+            "-m conntrack --ctstate DNAT -m bpf --bytecode \"18,32 0 0 8,7 0 0 0,32 0 0 24,29 0 13 0,"
+                + "32 0 0 12,7 0 0 0,32 0 0 28,29 0 9 0,32 0 0 16,7 0 0 0,32 0 0 32,29 0 5 0,"
+                + "32 0 0 20,7 0 0 0,32 0 0 36,29 0 1 0,6 0 0 1,6 0 0 0\""),
         XTCase([.source(block("fd00::/8"))], "-s fd00::/8"),
         XTCase([.source(block("fd00::/64"), inverted: true)], "! -s fd00::/64"),
         XTCase([.source(block("fd00::/61"))], "-s fd00::/61"),

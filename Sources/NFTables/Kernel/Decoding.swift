@@ -139,6 +139,8 @@ public struct ObservedRule: Sendable {
     public let chain: String
     public let handle: UInt64
     public let rule: Rule
+    /// What the rule's first counter has counted, if it has one.
+    public let counter: ElementCounter?
 }
 
 extension ObservedRule {
@@ -151,6 +153,10 @@ extension ObservedRule {
         self.chain = chain
         self.handle = handle
         self.rule = rule
+        counter = attributes.first(UInt16(NFTA_RULE_EXPRESSIONS.rawValue)).flatMap { list in
+            for element in list.nested { if let counter = ElementCounter(element) { return counter } }
+            return nil
+        }
     }
 }
 
@@ -273,7 +279,7 @@ extension StatefulExpression {
 }
 
 extension ElementCounter {
-    /// From an `NFTA_SET_ELEM_EXPR` that holds a counter expression.
+    /// From an `NFTA_SET_ELEM_EXPR`, or an instruction of a rule, that holds a counter expression.
     fileprivate init?(_ expression: Attribute) {
         guard expression.nested.first(UInt16(NFTA_EXPR_NAME.rawValue))?.string == "counter",
             let data = expression.nested.first(UInt16(NFTA_EXPR_DATA.rawValue))

@@ -1,19 +1,7 @@
+internal import Dataplane
 internal import NetAddress
 internal import NFTables
-public import ServicePlan
-
-/// What of the layout depends on the node's configuration.
-public struct LayoutOptions: Hashable, Sendable {
-    public var node: NodeFacts
-    /// The one bit of the packet mark that is ours (`--masquerade-bit`, 0…31): set on what must be masqueraded, and
-    /// cleared again when it has been (semantics 23).
-    public var masqueradeBit: Int
-
-    public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
-        self.node = node
-        self.masqueradeBit = masqueradeBit
-    }
-}
+internal import ServicePlan
 
 /// The rules that are the same whatever the services are. Services and endpoints are elements of the sets they look
 /// into, so that a change of one never makes the kernel look at the others.

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Dataplane
+internal import Logging
 internal import NFTables
-internal import NFTablesBackend
 internal import ServicePlan
 
 struct Apply: ParsableCommand {
@@ -13,7 +13,7 @@ struct Apply: ParsableCommand {
             """)
 
     @OptionGroup var definitions: DefinitionArguments
-    @Flag(help: "Print the rules that an empty node would get, for nft -f, and touch nothing.")
+    @Flag(help: "Print the rules that an empty node would get, for the stock tool, and touch nothing.")
     var dryRun = false
     @OptionGroup var node: NodeOptions
     @OptionGroup var backend: BackendOptions
@@ -21,38 +21,30 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         do {
-            let plans = try definitions.load().plans(node.layout.node, output.logger)
-            if dryRun { printRules(plans) } else { try apply(plans) }
+            let plans = try definitions.load().plans(node.layout.node, backend.backend, output.logger)
+            if dryRun {
+                printBytes(backend.backend.rules(plans, node.layout, output.output))
+            } else {
+                try apply(plans)
+            }
         } catch {
             throw fail(error)
         }
     }
 
-    private func printRules(_ plans: ServicePlans) {
-        var builder = RulesetBuilder(options: node.layout)
-        for service in plans.services { builder.add(service) }
-        let ruleset = builder.finished()
-        var text: [UInt8] = []
-        switch output.output {
-        case .text: ruleset.writeScript(to: &text)
-        case .json: ruleset.writeJSON(to: &text)
-        }
-        printBytes(text)
-    }
-
     private func apply(_ plans: ServicePlans) throws {
-        var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
-        try reconciliation.observe()
-        var changes = try reconciliation.apply()
+        var changes = try backend.backend.apply(plans, node.layout)
         // An earlier run may have been stopped before it came to this.
         changes.udp.areUnknown = true
+        removeOthers()
+        backend.backend.warnOfOthers(output.logger)
         // The rules come first: until they are in place, a flow that is ended would begin again where it was.
         let ended = try FlowCleanup.run(after: changes.udp, plans)
         switch output.output {
-        case .text: printBytes(Array((Self.line(changes, ended, plans) + "\n").utf8))
+        case .text: printBytes(Array((line(changes, ended, plans) + "\n").utf8))
         case .json:
             printJSON([
-                "backend": .string(NFTablesBackend.name), "services": .number(plans.services.count),
+                "backend": .string(backend.backend.rawValue), "services": .number(plans.services.count),
                 "frontends": .number(plans.frontendCount), "added": .number(changes.added),
                 "changed": .number(changes.changed), "removed": .number(changes.removed),
                 "endedFlows": .number(ended),
@@ -60,10 +52,22 @@ struct Apply: ParsableCommand {
         }
     }
 
-    private static func line(_ changes: ChangeSummary, _ ended: Int, _ plans: ServicePlans) -> String {
+    /// What was made with another backend would go on serving (semantics 63).
+    private func removeOthers() {
+        for other in BackendName.allCases where other != backend.backend {
+            do {
+                guard try !other.removeAll().isEmpty else { continue }
+                output.logger.notice("the rules of --backend \(other.rawValue) were removed")
+            } catch {
+                output.logger.warning("the rules of --backend \(other.rawValue) may be there still: \(error)")
+            }
+        }
+    }
+
+    private func line(_ changes: ChangeSummary, _ ended: Int, _ plans: ServicePlans) -> String {
         let endedPart = ended > 0 ? "; \(plural(ended, "UDP flow")) to endpoints that are gone ended" : ""
         guard !changes.isEmpty else { return "nothing to change: \(plans.summary)\(endedPart)" }
-        return "\(NFTablesBackend.name): \(plans.summary); "
+        return "\(backend.backend.rawValue): \(plans.summary); "
             + "\(plural(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
             + endedPart
     }

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
-internal import NFTablesBackend
 
 struct Backends: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,10 +13,11 @@ struct Backends: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() {
-        let backends = [(name: NFTablesBackend.name, capabilities: NFTablesBackend.capabilities)]
+        let backends = BackendName.allCases.map { (name: $0.rawValue, capabilities: $0.capabilities) }
         switch output.output {
         case .text:
-            for backend in backends {
+            for (index, backend) in backends.enumerated() {
+                if index > 0 { printBytes([UInt8(ascii: "\n")]) }
                 let rows = backend.capabilities.map { [$0.feature.rawValue, $0.support.rawValue, $0.note] }
                 printTable([["BACKEND \(backend.name)", "", "NOTE"]] + rows)
             }

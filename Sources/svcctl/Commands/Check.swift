@@ -18,7 +18,7 @@ struct Check: ParsableCommand {
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
             let decoded = try Definitions(decoding: inputs)
-            findings = decoded.warnings + decoded.limits
+            findings = decoded.warnings + decoded.limits(backend.backend)
             valid = findings.contains { $0.severity == .error } ? nil : decoded
         } catch let error as InvalidDefinitions {
             findings = error.findings

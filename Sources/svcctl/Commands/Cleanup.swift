@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
-internal import NFTablesBackend
 
 struct Cleanup: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,18 +9,32 @@ struct Cleanup: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let changes: ChangeSummary
-        do {
-            var backend = NFTablesBackend(options: LayoutOptions())
-            changes = try backend.removeAll()
-        } catch {
-            throw fail(error)
+        var removed: [BackendName: Int] = [:]
+        var failure: (any Error)?
+        // One that cannot be removed keeps nobody from removing the others.
+        for backend in BackendName.allCases {
+            do {
+                removed[backend] = try backend.removeAll().removed
+            } catch {
+                failure = failure ?? error
+            }
         }
+        if let failure { throw fail(failure) }
         switch output.output {
         case .text:
-            let line = changes.isEmpty ? "nothing to remove" : "removed \(changes.removed) tables named svcctl"
+            let parts = BackendName.allCases.compactMap { backend in
+                removed[backend].flatMap { $0 == 0 ? nil : Self.text(backend, $0) }
+            }
+            let line = parts.isEmpty ? "nothing to remove" : "removed " + parts.joined(separator: " and ")
             printBytes(Array("\(line)\n".utf8))
-        case .json: printJSON(["removed": .number(changes.removed)])
+        case .json: printJSON(["removed": .number(removed.values.reduce(0, +))])
+        }
+    }
+
+    private static func text(_ backend: BackendName, _ count: Int) -> String {
+        switch backend {
+        case .nftables: "\(plural(count, "table")) named svcctl"
+        case .iptables: "\(plural(count, "chain or jump", "chains and jumps")) of iptables"
         }
     }
 }

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
-internal import NFTablesBackend
 internal import ServicePlan
 
 struct Diff: ParsableCommand {
@@ -17,10 +16,9 @@ struct Diff: ParsableCommand {
     func run() throws {
         let lines: [DifferenceLine]
         do {
-            let plans = try definitions.load().plans(node.layout.node, output.logger)
-            var reconciliation = Reconciliation(NFTablesBackend(options: node.layout), plans: plans)
-            try reconciliation.observe()
-            lines = NFTablesBackend.differences(in: reconciliation.state)
+            let plans = try definitions.load().plans(node.layout.node, backend.backend, output.logger)
+            lines = try backend.backend.differences(plans, node.layout)
+            backend.backend.warnOfOthers(output.logger)
         } catch {
             throw fail(error)
         }
@@ -32,7 +30,7 @@ struct Diff: ParsableCommand {
             let differences = lines.map { line -> JSON in
                 ["change": .string(line.change.rawValue), "object": .string(line.object)]
             }
-            printJSON(["backend": .string(NFTablesBackend.name), "differences": .array(differences)])
+            printJSON(["backend": .string(backend.backend.rawValue), "differences": .array(differences)])
         }
         if !lines.isEmpty { throw ExitCode.differences }
     }

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
-internal import NFTablesBackend
 internal import NetAddress
 
 struct Status: ParsableCommand {
@@ -15,8 +14,7 @@ struct Status: ParsableCommand {
     func run() throws {
         let frontends: [FrontendStatus]?
         do {
-            var backend = NFTablesBackend(options: LayoutOptions())
-            frontends = try backend.status()
+            frontends = try backend.backend.status()
         } catch {
             throw fail(error)
         }
@@ -24,7 +22,7 @@ struct Status: ParsableCommand {
         case .text: printText(frontends)
         case .json:
             printJSON([
-                "backend": frontends == nil ? nil : .string(NFTablesBackend.name),
+                "backend": frontends == nil ? nil : .string(backend.backend.rawValue),
                 "frontends": .array((frontends ?? []).map(Self.json)),
             ])
         }
@@ -35,7 +33,7 @@ struct Status: ParsableCommand {
             printBytes(Array("svcctl has no rules in this kernel\n".utf8))
             return
         }
-        printBytes(Array("backend \(NFTablesBackend.name), \(frontends.count) frontends\n".utf8))
+        printBytes(Array("backend \(backend.backend.rawValue), \(frontends.count) frontends\n".utf8))
         guard !frontends.isEmpty else { return }
         let rows = frontends.map { frontend in
             [

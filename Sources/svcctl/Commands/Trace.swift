@@ -43,6 +43,9 @@ struct Trace: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        guard backend.backend == .nftables else {
+            throw ValidationError("trace follows the rules of --backend nftables alone")
+        }
         guard from.family == to.address.address.family else {
             throw ValidationError("--from and --to must be of the same family: \(from), \(to.address.address)")
         }
@@ -78,7 +81,7 @@ struct Trace: ParsableCommand {
 
     private func ruleset() throws -> Ruleset {
         guard files.isEmpty else {
-            let plans = try DefinitionArguments.load(files).plans(node.layout.node, output.logger)
+            let plans = try DefinitionArguments.load(files).plans(node.layout.node, backend.backend, output.logger)
             var builder = RulesetBuilder(options: node.layout)
             for service in plans.services { builder.add(service) }
             return builder.finished()

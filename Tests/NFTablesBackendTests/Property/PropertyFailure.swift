@@ -1,3 +1,4 @@
+import Dataplane
 import NFTables
 import NFTablesBackend
 import NetAddress

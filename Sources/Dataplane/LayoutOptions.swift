@@ -1,0 +1,14 @@
+public import ServicePlan
+
+/// What of a backend's rules depends on the node's configuration.
+public struct LayoutOptions: Hashable, Sendable {
+    public var node: NodeFacts
+    /// The one bit of the packet mark that is ours (`--masquerade-bit`, 0…31): set on what must be masqueraded, and
+    /// cleared again when it has been (semantics 23).
+    public var masqueradeBit: Int
+
+    public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
+        self.node = node
+        self.masqueradeBit = masqueradeBit
+    }
+}

@@ -1,0 +1,19 @@
+public import ServiceModel
+
+/// A backend as a program runs it that lets its user choose among several.
+public protocol NodeBackend: DataplaneBackend, ~Copyable {
+    /// What it does of all that a definition can ask for.
+    static var capabilities: [Capability] { get }
+
+    init(options: LayoutOptions)
+
+    /// What of a service it does not do.
+    static func limits(of service: Service) -> [BackendLimit]
+
+    /// The differences between what should be and what is, in a fixed order. A changed object has two lines: what is
+    /// there, and what should be.
+    static func differences(in state: borrowing DeltaTracker<Key, Value>) -> [DifferenceLine]
+
+    /// What the kernel has of ours now, by service; nil if there is nothing.
+    mutating func status() throws(BackendError) -> [FrontendStatus]?
+}

@@ -1,0 +1,109 @@
+public import Dataplane
+internal import NFTables
+internal import NetAddress
+internal import Netlink
+public import ServicePlan
+internal import XTables
+
+/// Programs the chains of iptables by netlink: NAT and refusals in the tables `nat` and `filter`, beside everybody
+/// else's rules, as iptables-nft keeps them.
+///
+/// Lowering is pure and needs no kernel; the socket is opened by the first method that does.
+public struct IPTablesBackend: NodeBackend, ~Copyable {
+    public typealias Key = ObjectKey
+    public typealias Value = ObjectValue
+
+    public static var name: String { "iptables" }
+
+    let layout: Layout
+    var socket: NFTablesSocket?
+    /// What the last observation found, as far as changes must refer to it.
+    var kernel = KernelMemory()
+
+    public init(options: LayoutOptions) { layout = Layout(options: options) }
+
+    public func skeleton() -> Fragment<ObjectKey, ObjectValue> {
+        var fragment = Fragment<ObjectKey, ObjectValue>()
+        for family in IPFamily.allCases {
+            for (table, name, rules) in layout.chains(family) {
+                fragment.add(.chain(family, table, name.rawValue), .chain(rules.map { .known($0) }))
+            }
+            for (table, base, rule) in Layout.jumps { fragment.add(.jump(family, table, base), .rule(.known(rule))) }
+        }
+        return fragment
+    }
+
+    public func fragment(for service: PlannedService) -> Fragment<ObjectKey, ObjectValue> {
+        var fragment = Fragment<ObjectKey, ObjectValue>()
+        lower(service, into: &fragment)
+        return fragment
+    }
+
+    func lower(_ service: PlannedService, into collector: inout some ObjectCollector) {
+        var lowering = ServiceLowering(service, layout)
+        lowering.lower(into: &collector)
+    }
+
+    /// Calls the kernel; the socket is opened before the first call, in the calling thread's network namespace.
+    mutating func callKernel<Result, Failure: Error>(
+        _ body: (inout NFTablesSocket) throws(Failure) -> Result, _ wrap: (Failure) -> KernelError
+    ) throws(KernelError) -> Result {
+        do {
+            if socket == nil { socket = try NFTablesSocket() }
+        } catch {
+            throw .netlink(error)
+        }
+        guard var open = socket.take() else { throw .netlink(NetlinkError(errno: 9, operation: "using the socket")) }
+        do {
+            let result = try body(&open)
+            socket = consume open
+            return result
+        } catch {
+            socket = consume open
+            throw wrap(error)
+        }
+    }
+
+    /// Reads from the kernel.
+    mutating func read<Result>(
+        _ body: (inout NFTablesSocket) throws(NetlinkError) -> Result
+    ) throws(KernelError) -> Result {
+        try callKernel(body) { .netlink($0) }
+    }
+
+    /// Carries out a transaction.
+    mutating func commit(_ batch: consuming Batch) throws(KernelError) {
+        var batch: Batch? = consume batch
+        try callKernel { (socket) throws(TransactionError) in
+            if let batch = batch.take() { try socket.commit(batch) }
+        } _: {
+            .transaction($0)
+        }
+    }
+}
+
+extension Fragment: ObjectCollector where Key == ObjectKey, Value == ObjectValue {
+    mutating func add(_ key: ObjectKey, _ value: ObjectValue) { objects.append((key, value)) }
+}
+
+/// What must be remembered of the kernel between an observation and the change that follows it.
+struct KernelMemory {
+    /// The generation of the ruleset that was observed; nil before.
+    var generation: UInt32?
+    /// What the kernel has of tables and base chains, ours or not.
+    var bases: Set<BasePlace> = []
+    /// The handles of rules that services share chains for.
+    var entryHandles: [EntryKey: UInt64] = [:]
+    /// The handles of the rules that a shared chain has besides.
+    var ownHandles: [ObjectKey: [UInt64]] = [:]
+    /// The handles of our jumps.
+    var jumpHandles: [ObjectKey: UInt64] = [:]
+}
+
+/// A table, or a base chain in it.
+struct BasePlace: Hashable {
+    let family: IPFamily
+    let table: XTTable
+    /// Nil for the table itself.
+    let chain: String?
+}

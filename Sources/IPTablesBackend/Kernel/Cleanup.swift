@@ -1,0 +1,44 @@
+public import Dataplane
+internal import NFTables
+internal import NetAddress
+internal import XTables
+
+extension IPTablesBackend {
+    /// Deletes our jumps and chains in one transaction. Everything else in the tables is left alone, as are the tables
+    /// themselves: iptables leaves empty ones behind too.
+    public mutating func removeAll() throws(BackendError) -> ChangeSummary {
+        do {
+            var batch = Batch(generation: nil)
+            var removed = 0
+            for family in IPFamily.allCases {
+                for table in try tables(family) {
+                    removed += Self.remove(try content(of: table, family), table, family, in: &batch)
+                }
+            }
+            guard removed > 0 else { return ChangeSummary() }
+            try commit(batch)
+            kernel = KernelMemory()
+            return ChangeSummary(removed: removed)
+        } catch {
+            throw error.backendError
+        }
+    }
+
+    private static func remove(
+        _ content: TableContent, _ table: XTTable, _ family: IPFamily, in batch: inout Batch
+    ) -> Int {
+        var removed = content.ours.count
+        for (base, rules) in content.bases {
+            let ours = Layout.jumps.filter { $0.table == table && $0.base == base.name }.map(\.rule)
+            for observed in rules {
+                guard let rule = XTRule(observed.rule.expressions, family), ours.contains(rule) else { continue }
+                batch.deleteRules(of: base, handle: observed.handle, rule: observed.rule)
+                removed += 1
+            }
+        }
+        let chains = content.ours.map { (Chain(family: family, table: table.rawValue, name: $0.name), $0.rules) }
+        for (chain, rules) in chains where !rules.isEmpty { batch.deleteRules(of: chain) }
+        for (chain, _) in chains { batch.delete(chain) }
+        return removed
+    }
+}

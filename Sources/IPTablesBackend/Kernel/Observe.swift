@@ -1,0 +1,128 @@
+public import Dataplane
+internal import NFTables
+internal import NetAddress
+internal import Netlink
+internal import XTables
+
+// What the kernel has of ours, as the same typed values that lowering makes.
+
+extension IPTablesBackend {
+    public mutating func observe(into state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
+        for attempt in 1...maximumAttempts {
+            state.beginObservation()
+            kernel = KernelMemory()
+            do {
+                if try observeOnce(into: &state) { return }
+                if attempt > maximumAttempts / 2 {
+                    // Others never pause. What they change is hardly ever ours, and if it is, the kernel refuses a change
+                    // that no longer fits, as a whole: go on without asking for a standstill.
+                    kernel.generation = nil
+                    return
+                }
+            } catch {
+                guard error.isStale else { throw error.backendError }
+            }
+        }
+        throw BackendError(.refused, Self.restless)
+    }
+
+    static var restless: String {
+        "the ruleset keeps changing while it is read; is another program rewriting it all the time?"
+    }
+
+    /// One pass; false if somebody changed the ruleset meanwhile.
+    private mutating func observeOnce(
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) -> Bool {
+        let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        for family in IPFamily.allCases {
+            for table in try tables(family) {
+                kernel.bases.insert(BasePlace(family: family, table: table, chain: nil))
+                let content = try content(of: table, family)
+                for (base, rules) in content.bases {
+                    try Self.check(base, table)
+                    observe(base, rules, table, family, into: &state)
+                }
+                for (name, rules) in content.foreign where state[.chain(family, table, name)] != nil {
+                    throw Self.foreignChain(family, table, name, rules)
+                }
+                for (name, rules) in content.ours { observe(name, rules, table, family, into: &state) }
+            }
+        }
+        kernel.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        return kernel.generation == generation
+    }
+
+    /// The tables of iptables that there are.
+    mutating func tables(_ family: IPFamily) throws(KernelError) -> [XTTable] {
+        let names = Set(try read { (socket) throws(NetlinkError) in try socket.tables(family) }.map(\.name))
+        return XTTable.allCases.filter { names.contains($0.rawValue) }
+    }
+
+    private static func foreignChain(
+        _ family: IPFamily, _ table: XTTable, _ name: String, _ rules: [ObservedRule]
+    ) -> KernelError {
+        let command = "\(family == .ipv4 ? "iptables" : "ip6tables") -t \(table.rawValue)"
+        let rule = rules.first.map { ChainRule($0.rule, family).text(family) } ?? ""
+        return .foreign(
+            "the chain \(name) of `\(command)` is there, but was not made by svcctl (no rule of it says so, the first is "
+                + "`\(rule)`); remove it with `\(command) -F \(name)` and `-X \(name)` if nobody needs it")
+    }
+
+    // MARK: - Base chains
+
+    /// Our jump is one rule among others; where it stands is the administrator's business.
+    private mutating func observe(
+        _ base: Chain, _ rules: [ObservedRule], _ table: XTTable, _ family: IPFamily,
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) {
+        kernel.bases.insert(BasePlace(family: family, table: table, chain: base.name))
+        for jump in Layout.jumps where jump.table == table && jump.base == base.name {
+            let key = ObjectKey.jump(family, table, base.name)
+            let expected = ChainRule.known(jump.rule)
+            for observed in rules where ChainRule(observed.rule, family) == expected {
+                if kernel.jumpHandles[key] == nil {
+                    kernel.jumpHandles[key] = observed.handle
+                    state.observe(key, .rule(expected))
+                } else {
+                    state.observe(.stray(family, table, base.name, observed.handle), .rule(expected))
+                }
+            }
+        }
+    }
+
+    /// A chain of a base chain's name that nothing calls, or at another place, is not what iptables makes.
+    private static func check(_ chain: Chain, _ table: XTTable) throws(KernelError) {
+        let expected = table.chain(chain.name, chain.family).hook
+        guard let hook = chain.hook, hook.kind == expected?.kind, hook.point == expected?.point else {
+            throw .foreign(
+                "the chain \(chain.name) of the table \(chain.family == .ipv4 ? "ip" : "ip6") \(chain.table) is not what "
+                    + "iptables makes: it has another type or hook")
+        }
+    }
+
+    // MARK: - Our chains
+
+    private mutating func observe(
+        _ name: String, _ rules: [ObservedRule], _ table: XTTable, _ family: IPFamily,
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) {
+        let key = ObjectKey.chain(family, table, name)
+        let known = rules.map { ChainRule($0.rule, family) }
+        guard let shared = SharedChain(table, name) else {
+            state.observe(key, .chain(known))
+            return
+        }
+        let mark = known.firstIndex(where: \.isMark) ?? known.endIndex
+        state.observe(key, .chain(Array(known[mark...])))
+        kernel.ownHandles[key] = rules[mark...].map(\.handle)
+        for (rule, observed) in zip(known[..<mark], rules) {
+            if let entry = rule.known.flatMap({ EntryKey($0, shared, family) }), kernel.entryHandles[entry] == nil {
+                kernel.entryHandles[entry] = observed.handle
+                state.observe(.entry(entry), .rule(rule))
+            } else {
+                state.observe(.stray(family, table, name, observed.handle), .rule(rule))
+            }
+        }
+    }
+}

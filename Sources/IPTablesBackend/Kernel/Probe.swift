@@ -1,0 +1,104 @@
+internal import Dataplane
+internal import NFTables
+internal import NetAddress
+internal import Netlink
+internal import XTables
+
+// What a kernel may have been built without.
+
+extension IPTablesBackend {
+    /// Says what the kernel lacks, if a transaction was refused for that; else what it refused.
+    mutating func explain(
+        _ error: KernelError, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) -> BackendError {
+        guard case .transaction(let refusal) = error, refusal.cause.mayMeanMissingFeature else {
+            return error.backendError
+        }
+        var needed: [IPFamily: Set<Extension>] = [:]
+        state.forEachDesired { key, value in
+            for case .known(let rule) in ObjectValue?.some(value).rules {
+                for expression in rule.expressions(key.family) {
+                    if let known = Extension(expression, key.table) { needed[key.family, default: []].insert(known) }
+                }
+            }
+        }
+        for family in IPFamily.allCases {
+            let extensions = (needed[family] ?? []).sorted { $0.name < $1.name }
+            guard let missing = try? missing(extensions, family), !missing.isEmpty else { continue }
+            if missing.count == extensions.count {
+                return BackendError(
+                    .unsupported,
+                    "the kernel lacks what --backend iptables needs: extensions of iptables in nf_tables "
+                        + "(modules nft_compat and x_tables)")
+            }
+            let list = missing.map(\.name).joined(separator: ", ")
+            return BackendError(.unsupported, "the kernel lacks what --backend iptables needs: \(list)")
+        }
+        return error.backendError
+    }
+
+    /// The extensions among these that the kernel lacks. Nothing is changed: each is tried in a transaction that ends in
+    /// a request that the kernel must refuse, and what counts is whether it refuses anything before that.
+    private mutating func missing(
+        _ extensions: [Extension], _ family: IPFamily
+    ) throws(KernelError) -> [Extension] {
+        var missing: [Extension] = []
+        for tried in extensions {
+            let table = tried.table.table(family)
+            var batch = Batch(generation: nil)
+            batch.add(table)
+            let chain = Chain(family: family, table: table.name, name: ChainName.prefix + "PROBE")
+            batch.add(chain)
+            batch.add(Rule([tried.expression], compatibility: .init(protocolNumber: tried.protocolNumber)), to: chain)
+            var trial: Batch? = consume batch
+            let isRefused = try read { (socket) throws(NetlinkError) in
+                guard let batch = trial.take() else { return false }
+                return try socket.refuses(batch, impossibleIn: table)
+            }
+            if isRefused { missing.append(tried) }
+        }
+        return missing
+    }
+}
+
+/// A match or target of iptables that a rule uses, with one of its uses.
+private struct Extension: Hashable {
+    let name: String
+    let table: XTTable
+    let expression: Expression
+
+    init?(_ expression: Expression, _ table: XTTable) {
+        switch expression {
+        case .match(let name, _, _): self.name = "match \(name) (module xt_\(name))"
+        case .target(let name, _, _): self.name = "target \(name)"
+        default: return nil
+        }
+        self.table = table
+        self.expression = expression
+    }
+
+    /// Some extensions insist on a protocol.
+    var protocolNumber: UInt8 {
+        switch expression {
+        case .match("sctp", _, _): TransportProtocol.sctp.rawValue
+        case .target("DNAT", _, _): TransportProtocol.tcp.rawValue
+        default: 0
+        }
+    }
+
+    static func == (left: Extension, right: Extension) -> Bool { left.name == right.name && left.table == right.table }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(table)
+    }
+}
+
+extension ObjectKey {
+    fileprivate var table: XTTable {
+        switch self {
+        case .chain(_, let table, _), .jump(_, let table, _), .stray(_, let table, _, _): table
+        case .entry(let key): key.chain.table
+        }
+    }
+}

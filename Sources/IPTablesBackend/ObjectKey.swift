@@ -1,0 +1,135 @@
+public import NFTables
+public import NetAddress
+public import XTables
+
+/// Names one kernel object of ours, or something that others have put among ours.
+public enum ObjectKey: Hashable, Sendable {
+    /// A chain, with the rules that belong to it alone.
+    case chain(IPFamily, XTTable, String)
+    /// One rule of a chain that services share.
+    case entry(EntryKey)
+    /// The jump from a base chain, which is everybody's, to a chain of ours.
+    case jump(IPFamily, XTTable, String)
+    /// A rule that has no place where it is, by its handle.
+    case stray(IPFamily, XTTable, String, UInt64)
+
+    public var family: IPFamily {
+        switch self {
+        case .chain(let family, _, _), .jump(let family, _, _), .stray(let family, _, _, _): family
+        case .entry(let key): key.family
+        }
+    }
+}
+
+/// Names a rule by what it matches.
+public struct EntryKey: Hashable, Sendable {
+    let family: IPFamily
+    let chain: SharedChain
+    /// Nil for a node port.
+    let address: IPAddress?
+    /// Nil for a rule about a whole address.
+    let transport: TransportProtocol?
+    let port: UInt16
+
+    /// What a rule of a shared chain stands for; nil for one that no service has there.
+    init?(_ rule: XTRule, _ chain: SharedChain, _ family: IPFamily) {
+        var address: IPAddress?
+        var transport: TransportProtocol?
+        var port: UInt16 = 0
+        for match in rule.matches {
+            switch match {
+            case .destination(let block, inverted: false) where block.prefixLength == family.addressBits:
+                address = block.address
+            case .destinationPort(let known, let number): (transport, port) = (known, number)
+            case .comment: break
+            case .addressType(source: false, isLocal: false) where chain == .clusterIPs: break
+            default: return nil
+            }
+        }
+        self.init(family, chain, address, transport, port)
+        guard rule.target != nil, transport != nil || address != nil else { return nil }
+    }
+
+    init(
+        _ family: IPFamily, _ chain: SharedChain, _ address: IPAddress?, _ transport: TransportProtocol?, _ port: UInt16
+    ) {
+        self.family = family
+        self.chain = chain
+        self.address = address
+        self.transport = transport
+        self.port = port
+    }
+}
+
+extension EntryKey: Comparable {
+    /// The order in which entries are printed, and made in an empty kernel.
+    public static func < (left: EntryKey, right: EntryKey) -> Bool {
+        if left.family != right.family { return left.family < right.family }
+        if left.chain != right.chain { return left.chain.rawValue < right.chain.rawValue }
+        switch (left.address, right.address) {
+        case (let one?, let other?) where one != other: return one < other
+        case (nil, _?): return true
+        case (_?, nil): return false
+        default: break
+        }
+        let (one, other) = (left.transport?.rawValue ?? 0, right.transport?.rawValue ?? 0)
+        return one != other ? one < other : left.port < right.port
+    }
+}
+
+/// What an object holds.
+public enum ObjectValue: Hashable, Sendable {
+    case chain([ChainRule])
+    case rule(ChainRule)
+}
+
+/// A rule as far as we know what it means.
+public enum ChainRule: Hashable, Sendable {
+    case known(XTRule)
+    /// A rule that none of ours is like.
+    case other(Rule)
+
+    init(_ observed: Rule, _ family: IPFamily) {
+        self = XTRule(observed.expressions, family).map { .known($0) } ?? .other(observed)
+    }
+
+    /// The rule as a message wants it.
+    func rule(_ family: IPFamily) -> Rule {
+        switch self {
+        case .known(let rule): rule.rule(family)
+        case .other(let rule): rule
+        }
+    }
+
+    /// As iptables-save prints it; for a rule that we do not know, the kernel's instructions.
+    func text(_ family: IPFamily) -> String {
+        switch self {
+        case .known(let rule): rule.text(family)
+        case .other(let rule): "(\(rule))"
+        }
+    }
+
+    /// Whether the rule says that its chain is ours.
+    var isMark: Bool {
+        guard case .known(let rule) = self else { return false }
+        return rule.matches.contains { match in
+            if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
+        }
+    }
+
+    /// The chain that the rule leads to.
+    var destination: String? {
+        switch self {
+        case .known(let rule):
+            switch rule.target {
+            case .jump(let chain), .goto(let chain): return chain
+            default: return nil
+            }
+        case .other(let rule):
+            switch rule.expressions.last {
+            case .verdict(.jump(let chain)), .verdict(.goto(let chain)): return chain
+            default: return nil
+            }
+        }
+    }
+}

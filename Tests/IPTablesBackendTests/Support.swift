@@ -1,0 +1,99 @@
+import Dataplane
+import DataplaneTestKit
+import IPTablesBackend
+public import NetAddress
+import ServiceModel
+import ServicePlan
+
+/// Shorthands for tests: text that is known to be an address.
+extension IPAddress: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        guard let address = IPAddress(text) else { preconditionFailure("\(text) is no address") }
+        self = address
+    }
+}
+
+extension Service {
+    /// A service with one port 80 that leads to 8080, unless the closure says otherwise.
+    static func test(
+        _ name: String, clusterIPs: [IPAddress] = [], transport: TransportProtocol = .tcp, nodePort: UInt16? = nil,
+        endpoints: [IPAddress] = [], _ change: (inout Service) -> Void = { _ in }
+    ) -> Service {
+        var service = Service(name: ServiceName(namespace: "test", name: name))
+        service.clusterIPs = clusterIPs
+        service.ports = [
+            ServicePort(name: "web", transport: transport, port: 80, target: .number(8080), nodePort: nodePort)
+        ]
+        service.endpoints = endpoints.map { Endpoint(address: $0) }
+        change(&service)
+        return service
+    }
+}
+
+/// Services on their way to the kernel.
+struct Desired: Sendable {
+    var services: [Service]
+    var node = NodeFacts(nodeName: "node-a")
+    var masqueradeBit = 14
+
+    var options: LayoutOptions { LayoutOptions(node: node, masqueradeBit: masqueradeBit) }
+
+    /// A program that has just been started and has looked at the namespace's kernel.
+    func observing<Result: Sendable>(
+        in namespace: NetworkNamespace,
+        _ body: @Sendable (inout Reconciliation<IPTablesBackend>) throws -> Result
+    ) throws -> Result {
+        try namespace.run {
+            var reconciliation = Reconciliation(
+                IPTablesBackend(options: options), plans: ServicePlans(services, node: node))
+            try reconciliation.observe()
+            return try body(&reconciliation)
+        }
+    }
+
+    /// Makes the namespace's kernel match.
+    @discardableResult
+    func apply(in namespace: NetworkNamespace) throws -> ChangeSummary {
+        try observing(in: namespace) { try $0.apply() }
+    }
+
+    /// What `apply` would change now.
+    func differences(in namespace: NetworkNamespace) throws -> [String] {
+        try observing(in: namespace) {
+            IPTablesBackend.differences(in: $0.state).map { "\($0.change == .add ? "+" : "-") \($0.object)" }
+        }
+    }
+
+    /// The dry run's input for a family's tool.
+    func input(_ family: IPFamily) -> String {
+        var restore = RestoreText(options: options)
+        for service in ServicePlans(services, node: node).services { restore.add(service) }
+        var text: [UInt8] = []
+        restore.write(family, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Loads the dry run with the stock tools.
+    func load(in namespace: NetworkNamespace) throws {
+        for family in IPFamily.allCases {
+            try namespace.tool([Stock.restore(family), "--noflush"], input: input(family))
+        }
+    }
+}
+
+/// The stock tools.
+enum Stock {
+    static func tool(_ family: IPFamily) -> String { family == .ipv4 ? "iptables-nft" : "ip6tables-nft" }
+    static func restore(_ family: IPFamily) -> String { tool(family) + "-restore" }
+
+    /// What `iptables-save` prints for both families, without comments and counts.
+    static func saved(in namespace: NetworkNamespace) throws -> [String] {
+        try IPFamily.allCases.flatMap { try saved($0, in: namespace) }
+    }
+
+    static func saved(_ family: IPFamily, in namespace: NetworkNamespace) throws -> [String] {
+        try namespace.tool([tool(family) + "-save"]).split(separator: "\n").map(String.init)
+            .filter { !$0.hasPrefix("#") }
+            .map { line in line.hasPrefix(":") ? String(line.prefix { $0 != "[" }) : line }
+    }
+}

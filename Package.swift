@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "Links", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServicePlan"]),
 
         // Layer 4: the backends; what a ruleset does with a packet.
@@ -74,7 +75,8 @@ let package = Package(
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "Agent", "AgentHTTP", "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PrometheusText",
+                "Agent", "AgentHTTP", "Dataplane", "Links", "NFTables", "NFTablesBackend", "NetAddress", "Netlink",
+                "PrometheusText",
                 "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging, metrics,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
@@ -115,6 +117,7 @@ let package = Package(
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
+        .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

@@ -8,6 +8,8 @@ public struct LayoutOptions: Hashable, Sendable {
     /// The one bit of the packet mark that is ours (`--masquerade-bit`, 0…31): set on what must be masqueraded, and
     /// cleared again when it has been (semantics 23).
     public var masqueradeBit: Int
+    /// Whether nobody else may change the tables while we live (`--protect`).
+    public var isProtected = false
 
     public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
         self.node = node
@@ -26,6 +28,13 @@ struct Layout {
     let options: LayoutOptions
 
     static func table(_ family: IPFamily) -> Table { Table(family: family, name: table, comment: mark) }
+
+    /// The table as it is to be.
+    func table(_ family: IPFamily) -> Table {
+        var table = Self.table(family)
+        if options.isProtected { table.flags = Protection.flags }
+        return table
+    }
 
     /// The rules of a chain; those that hold shared rules have none of their own.
     func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {

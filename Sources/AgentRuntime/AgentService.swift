@@ -17,11 +17,14 @@ struct AgentService: ServiceLifecycle.Service {
         case ended((any Error)?)
         case healthChecks(Set<UInt16>)
         case waitedLongEnough
+        case checkKernel
     }
 
     /// A source that does not answer must not hold up a machine's start for longer: the service manager is then told that
     /// the agent is ready although the kernel is not. `/readyz` goes on to say the truth.
     private static let patience = Duration.seconds(30)
+    /// How often the kernel's settings are looked at: nobody tells when they change.
+    private static let checkPeriod = Duration.seconds(60)
     /// How often the loop wakes up if nothing happens.
     private static let heartbeat = Duration.seconds(10)
 
@@ -49,11 +52,19 @@ struct AgentService: ServiceLifecycle.Service {
             .started, "svcctl \(version) starts with \(settings.sources.map(\.description).joined(separator: ", "))")
         let continuation = continuation
         reporter.whenHealthChecksChange { continuation.yield(.healthChecks(Set($0.keys))) }
-        let timer = Task {
-            try await Task.sleep(for: Self.patience)
-            continuation.yield(.waitedLongEnough)
-        }
-        defer { timer.cancel() }
+        let timers = [
+            Task {
+                try await Task.sleep(for: Self.patience)
+                continuation.yield(.waitedLongEnough)
+            },
+            Task {
+                while true {
+                    try await Task.sleep(for: Self.checkPeriod)
+                    continuation.yield(.checkKernel)
+                }
+            },
+        ]
+        defer { for timer in timers { timer.cancel() } }
         try await withGracefulShutdownHandler {
             var running = Running(settings: settings, reporter: reporter, notifier: notifier)
             try await running.start(heartbeat: heartbeat(notifier), onEnd: ended)
@@ -86,6 +97,7 @@ struct AgentService: ServiceLifecycle.Service {
         case .healthChecks(let ports): await running.healthCheckPorts.listen(on: ports)
         case .waitedLongEnough:
             running.notifier.isReady("running, but not every source is complete")
+        case .checkKernel: running.checkKernel()
         case .reload:
             running.notifier.isReloading()
             await reload(&running)
@@ -131,8 +143,23 @@ private struct Running {
 
     mutating func start(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) async throws {
         try await servers.listen(settings, reporter, metrics: metrics)
+        checkKernel()
         let sources = try SourceFactory.sources(settings)
-        cycle = Cycle(settings, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
+        cycle = try Cycle(settings, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
+    }
+
+    /// Looks at the kernel's settings, and says what is new.
+    func checkKernel() {
+        let (wrong, set) = KernelSettings.check(KernelSettings.needed(settings), sets: settings.setsSysctls)
+        for message in set { reporter.say(.sysctl, message, .notice) }
+        let before = reporter.note { record in
+            defer { record.wrongSysctls = wrong }
+            return record.wrongSysctls
+        }
+        for (name, message) in wrong.sorted(by: { $0.key < $1.key }) where before[name] != message {
+            reporter.say(.sysctl, message, .warning)
+        }
+        for name in before.keys.sorted() where wrong[name] == nil { reporter.say(.mended, "\(name) is right now") }
     }
 
     /// Goes on with other settings. What does not concern the loop does not disturb it.
@@ -157,8 +184,9 @@ private struct Running {
         if new.loopSettings != old.loopSettings {
             await cycle?.stop()
             let sources = try SourceFactory.sources(new)
-            cycle = Cycle(new, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
+            cycle = try Cycle(new, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
         }
+        checkKernel()
         await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))
         reporter.say(.reloaded, "the configuration was read again")
     }
@@ -191,6 +219,7 @@ extension AgentSettings {
         settings.cleansUpOnExit = defaults.cleansUpOnExit
         settings.metricsAddress = defaults.metricsAddress
         settings.healthAddress = defaults.healthAddress
+        settings.setsSysctls = defaults.setsSysctls
         return settings
     }
 }

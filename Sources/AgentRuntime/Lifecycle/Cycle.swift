@@ -1,6 +1,7 @@
 internal import ServicePlan
 internal import Agent
 internal import Dataplane
+internal import Logging
 internal import NFTablesBackend
 internal import ServiceModel
 internal import ServiceSource
@@ -11,16 +12,20 @@ final class Cycle: Sendable {
     private let inbox: Inbox
     private let cleansUp = Mutex(false)
     private let tasks = Mutex<[Task<Void, Never>]>([])
+    /// Nil where the addresses are given, and so do not change.
+    private let addresses: AddressWatcher?
 
     /// Starts.
     ///
+    /// - Throws: `NetlinkError` if the node's addresses cannot be read.
     /// - Parameter onEnd: is called once, when the loop has ended: with the reason if it could not go on.
     init(
         _ settings: AgentSettings, _ sources: [any DefinitionSource], _ reporter: Reporter, heartbeat: Duration,
         onEnd: @escaping @Sendable ((any Error)?) -> Void
-    ) {
+    ) throws {
         let inbox = Inbox()
         self.inbox = inbox
+        addresses = settings.node.addresses == nil ? try AddressWatcher() : nil
         let pumps = sources.enumerated().map { index, source in
             Task { for await update in source.updates() { inbox.add(update, from: index) } }
         }
@@ -34,7 +39,15 @@ final class Cycle: Sendable {
                 onEnd(error)
             }
         }
-        tasks.withLock { $0 = pumps + [loop] }
+        let watcher = Task { [addresses] in
+            _ = try? await onOwnThread {
+                addresses?.run { addresses in
+                    reporter.say(.addresses, "the node has \(addresses.count) addresses now", .debug)
+                    inbox.add(addresses: addresses)
+                }
+            }
+        }
+        tasks.withLock { $0 = pumps + [watcher, loop] }
     }
 
     /// Compares everything with the kernel.
@@ -45,6 +58,7 @@ final class Cycle: Sendable {
     /// - Parameter cleansUp: whether everything of ours is removed from the kernel.
     func stop(cleansUp: Bool = false) async {
         self.cleansUp.withLock { $0 = cleansUp }
+        addresses?.stop()
         inbox.add(.stop)
         let tasks = tasks.withLock { $0 }
         for pump in tasks.dropLast() { pump.cancel() }
@@ -56,13 +70,15 @@ final class Cycle: Sendable {
     ) throws {
         var setup = AgentLoop<NFTablesBackend>.Setup()
         setup.node = settings.node
-        if setup.node.addresses == nil { setup.node.addresses = NodeAddresses.current() }
+        if let addresses { setup.node.addresses = addresses.first }
         setup.schedule = settings.schedule
         setup.sources = sources
         setup.heartbeat = heartbeat
         setup.refusal = { service in NFTablesBackend.limits(of: service).first { $0.isRefused }?.message }
+        var backend = NFTablesBackend(options: settings.layout)
+        if settings.protects { try backend.checkProtection() }
         var loop = AgentLoop(
-            NFTablesBackend(options: settings.layout), setup: setup, inbox: inbox, observer: reporter)
+            backend, setup: setup, inbox: inbox, observer: reporter)
         try loop.run()
         guard cleansUp.withLock({ $0 }) else { return }
         let removed = try loop.engine.backend.removeAll().removed
@@ -72,5 +88,9 @@ final class Cycle: Sendable {
 
 extension AgentSettings {
     /// What of it shapes the rules.
-    var layout: LayoutOptions { LayoutOptions(node: node, masqueradeBit: masqueradeBit) }
+    var layout: LayoutOptions {
+        var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)
+        layout.isProtected = protects
+        return layout
+    }
 }

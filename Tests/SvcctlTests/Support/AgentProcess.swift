@@ -10,13 +10,16 @@ final class AgentProcess: Sendable {
     private let program: RunningProgram
 
     /// Starts it. Without a `--source` or `--config` among the arguments it watches the directory `services`.
-    init(in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = []) throws {
+    init(
+        in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = [], environment: [String: String] = [:]
+    ) throws {
         self.namespace = namespace
         self.files = files
         try FileManager.default.createDirectory(atPath: files["services"], withIntermediateDirectories: true)
         let isTold = arguments.contains("--source") || arguments.contains("--config")
+        let settings = environment.isEmpty ? [] : ["env"] + environment.map { "\($0.key)=\($0.value)" }
         program = try RunningProgram(
-            [Svcctl.path(), "agent", "--socket", files["agent.sock"]]
+            settings + [Svcctl.path(), "agent", "--socket", files["agent.sock"]]
                 + (isTold ? [] : ["--source", "file:\(files["services"])"]) + arguments, in: namespace)
     }
 

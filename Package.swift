@@ -13,6 +13,8 @@ let settings: [SwiftSetting] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -23,7 +25,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
         // Layer 0: system libraries and small values.
@@ -45,6 +50,7 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "Links", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(
             name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
 
@@ -65,13 +71,29 @@ let package = Package(
         // Layer 5: the node agent.
         .target(
             name: "Agent",
-            dependencies: ["Dataplane", "ServiceModel", "ServicePlan", "ServiceSource"]),
+            dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan", "ServiceSource"]),
+        .target(
+            name: "AgentHTTP",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        .target(name: "PrometheusText", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
+        .target(
+            name: "AgentRuntime",
+            dependencies: [
+                "Agent", "AgentHTTP", "Dataplane", "Links", "NFTables", "NFTablesBackend", "NetAddress", "Netlink",
+                "PrometheusText",
+                "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging, metrics,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
 
         // Layer 6: the command line.
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace",
+                "Agent", "AgentRuntime", "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
+                "PacketTrace",
                 "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 
@@ -98,10 +120,12 @@ let package = Package(
                 "Agent", "Dataplane", "DataplaneTestKit", "NFTablesBackend", "NetAddress", "ServiceModel",
                 "ServicePlan", "ServiceSource",
             ]),
+        .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "PrometheusText", logging, metrics]),
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
+        .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

@@ -1,15 +1,37 @@
 public import Dataplane
 internal import Glibc
-internal import ServiceModel
+internal import NetAddress
+public import ServiceModel
 public import ServicePlan
-public import ServiceSource
+internal import ServiceSource
 
 /// The node agent's loop: waits until something happens, and brings the kernel up to date. It works on the thread that
 /// runs it, since a network namespace belongs to a thread.
 public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
+    /// What a loop is told when it is made.
+    public struct Setup: Sendable {
+        public var node = NodeFacts()
+        public var schedule = SyncSchedule.Settings()
+        /// The names of the sources that leave word in the inbox, by precedence, which is how they are numbered there;
+        /// nothing is written to the kernel before each has said that it is complete.
+        public var sources: [String] = []
+        /// Why the backend cannot serve a service; nil if it can.
+        public var refusal: @Sendable (Service) -> String? = { _ in nil }
+        /// How often the loop says that it is alive, even if nothing happens; nil for never.
+        public var heartbeat: Duration?
+
+        public init() {}
+    }
+
     public var engine: ReconcileEngine<Backend>
     private var schedule: SyncSchedule
+    private var node: NodeFacts
     private var sources: MergedSources
+    private var admission: Admission
+    private var healthChecks: HealthChecks
+    private let heartbeat: Duration?
+    /// How long plans took that were made since the kernel was last brought up to date.
+    private var planning = Duration.zero
     private let inbox: Inbox
     private let observer: any AgentObserver
     private let clock = ContinuousClock()
@@ -17,17 +39,15 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var watched: Int32?
     private var isStopping = false
 
-    /// - Parameters:
-    ///   - sources: the names of the sources that leave word in the inbox, by precedence, which is how they are numbered
-    ///     there; nothing is written to the kernel before each has said that it is complete.
-    ///   - observer: is told what happens, on the loop's thread.
-    public init(
-        _ backend: consuming Backend, node: NodeFacts, settings: SyncSchedule.Settings, sources: [String], inbox: Inbox,
-        observer: any AgentObserver
-    ) {
-        engine = ReconcileEngine(backend, node: node)
-        schedule = SyncSchedule(settings)
-        self.sources = MergedSources(names: sources)
+    /// - Parameter observer: is told what happens, on the loop's thread.
+    public init(_ backend: consuming Backend, setup: Setup, inbox: Inbox, observer: any AgentObserver) {
+        engine = ReconcileEngine(backend, node: setup.node)
+        node = setup.node
+        schedule = SyncSchedule(setup.schedule)
+        sources = MergedSources(names: setup.sources)
+        admission = Admission(setup.refusal)
+        healthChecks = HealthChecks(nodeName: setup.node.nodeName)
+        heartbeat = setup.heartbeat
         self.inbox = inbox
         self.observer = observer
         start = clock.now
@@ -39,6 +59,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     public mutating func run() throws(BackendError) {
         watched = try engine.backend.startWatching()
         while !isStopping {
+            observer.isAlive()
             let step = schedule.next(at: now)
             if case .synchronize(let isFull) = step {
                 synchronize(isFull: isFull)
@@ -56,10 +77,11 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private func wait(for step: SyncSchedule.Step) {
         var entries = [pollfd(fd: inbox.descriptor, events: Int16(POLLIN), revents: 0)]
         if let watched { entries.append(pollfd(fd: watched, events: Int16(POLLIN), revents: 0)) }
+        var patience = heartbeat
+        if case .wait(let until) = step { patience = min(patience ?? .seconds(1 << 20), max(.zero, until - now)) }
         var milliseconds: Int32 = -1
-        if case .wait(let until) = step {
-            let (seconds, attoseconds) = (until - now).components
-            milliseconds = Int32(clamping: max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1))
+        if let (seconds, attoseconds) = patience?.components {
+            milliseconds = Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
         }
         poll(&entries, nfds_t(entries.count), milliseconds)
     }
@@ -67,8 +89,9 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     // MARK: - Listening
 
     private mutating func hear() {
-        let (updates, orders) = inbox.take()
+        let (updates, orders, addresses) = inbox.take()
         for (source, update) in updates { take(update, from: source) }
+        if let addresses { take(addresses) }
         for order in orders {
             switch order {
             case .stop: isStopping = true
@@ -88,12 +111,33 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
 
     private mutating func take(_ update: SourceUpdate, from source: Int) {
         let merged = sources.receive(update, from: source)
-        if !merged.changes.isEmpty {
-            engine.take(merged.changes)
+        let changes = admission.admit(merged.changes)
+        if !changes.isEmpty {
+            plan { $0.take(changes) }
             schedule.definitionsChanged()
+            if healthChecks.update(changes) { observer.healthChecksChanged(healthChecks.checks) }
         }
         if merged.isComplete { schedule.sourcesAreComplete() }
-        observer.sourcesSpoke(findings: merged.findings, state: merged.state)
+        if schedule.isPending { observer.synchronizationIsPending(changedServices: changes.count) }
+        observer.sourcesSpoke(
+            SourceNews(
+                findings: merged.findings, unfit: admission.reasons, state: merged.state,
+                states: zip(sources.names, sources.states).map { ($0, $1) }))
+    }
+
+    private mutating func take(_ addresses: Set<IPAddress>) {
+        guard addresses != node.addresses else { return }
+        node.addresses = addresses
+        let node = node
+        plan { $0.move(to: node) }
+        schedule.definitionsChanged()
+        observer.synchronizationIsPending(changedServices: 0)
+    }
+
+    private mutating func plan(_ body: (inout ReconcileEngine<Backend>) -> Void) {
+        let start = clock.now
+        body(&engine)
+        planning += clock.now - start
     }
 
     // MARK: - The kernel
@@ -102,24 +146,17 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         schedule.began(isFull: isFull)
         let begin = clock.now
         do {
-            let report = try engine.synchronize(isFull: isFull)
+            var report = try engine.synchronize(isFull: isFull)
             schedule.succeeded(at: now, isFull: isFull, jitter: Double.random(in: 0..<1))
+            if planning > .zero { report.phases[.plan] = planning }
+            planning = .zero
             observer.synchronized(
-                report, isFull: isFull, took: clock.now - begin, services: engine.serviceCount,
-                frontends: engine.frontendCount)
+                report, isFull: isFull, took: clock.now - begin,
+                engine: EngineCounts(
+                    services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
         } catch {
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)
         }
     }
-}
-
-/// Is told what the agent's loop does, on the loop's thread: for logs and metrics.
-public protocol AgentObserver: Sendable {
-    func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, services: Int, frontends: Int)
-    /// Nothing could be done; it will be tried again.
-    func synchronizationFailed(_ error: BackendError, failures: Int)
-    func kernelWasChanged(by changes: [ForeignChange])
-    /// How things stand at all sources together: everything that is wrong now, and how far they can be trusted.
-    func sourcesSpoke(findings: [SourceFinding], state: SourceState)
 }

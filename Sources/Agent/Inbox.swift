@@ -1,4 +1,5 @@
 internal import Glibc
+public import NetAddress
 public import ServiceSource
 internal import Synchronization
 
@@ -15,6 +16,7 @@ public final class Inbox: Sendable {
     private struct Content {
         var updates: [Int: SourceUpdate] = [:]
         var orders: [Order] = []
+        var addresses: Set<IPAddress>?
     }
 
     private let content = Mutex(Content())
@@ -51,18 +53,27 @@ public final class Inbox: Sendable {
         ring()
     }
 
+    /// The node has these addresses now.
+    public func add(addresses: Set<IPAddress>) {
+        content.withLock { $0.addresses = addresses }
+        ring()
+    }
+
     public func add(_ order: Order) {
         content.withLock { $0.orders.append(order) }
         ring()
     }
 
     /// Everything that was left here, which is then gone.
-    public func take() -> (updates: [(source: Int, update: SourceUpdate)], orders: [Order]) {
+    public func take() -> (
+        updates: [(source: Int, update: SourceUpdate)], orders: [Order], addresses: Set<IPAddress>?
+    ) {
         var rings = [UInt8](repeating: 0, count: 256)
         while read(bell.inside, &rings, rings.count) == rings.count {}
         return content.withLock { content in
             defer { content = Content() }
-            return (content.updates.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, content.orders)
+            let updates = content.updates.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            return (updates, content.orders, content.addresses)
         }
     }
 

@@ -39,6 +39,11 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         replace(plans.update(changes).map { ($0.name, $0.new) })
     }
 
+    /// The node is another one now, for example because it got an address.
+    public mutating func move(to node: NodeFacts) {
+        replace(plans.move(to: node).map { ($0.name, $0.new) })
+    }
+
     /// Makes the tracker hold other plans. What goes is let go first: another service may come to have the same objects.
     private mutating func replace(_ replacements: [(name: ServiceName, plan: PlannedService?)]) {
         for (name, _) in replacements {
@@ -69,20 +74,36 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         if isFull {
             retryRefused()
             udpChanges.areUnknown = true
-            try backend.observe(into: &state)
+            try observe(&report)
         }
         do {
-            report.add(try backend.apply(&state))
+            try apply(&report)
             noteSettled()
         } catch {
             guard error.kind == .refused, !unsettled.isEmpty else { throw error }
             try isolate(into: &report)
         }
         udpChanges.merge(report.summary.udp)
-        report.endedFlows = try FlowCleanup.run(after: udpChanges, serving)
-        udpChanges = UDPChanges()
+        if !udpChanges.isEmpty {
+            let start = ContinuousClock.now
+            report.endedFlows = try FlowCleanup.run(after: udpChanges, serving)
+            report.phases[.flows] = .now - start
+            udpChanges = UDPChanges()
+        }
         report.refused = refused
         return report
+    }
+
+    private mutating func observe(_ report: inout SyncReport) throws(BackendError) {
+        let start = ContinuousClock.now
+        defer { report.phases[.observe, default: .zero] += .now - start }
+        try backend.observe(into: &state)
+    }
+
+    private mutating func apply(_ report: inout SyncReport) throws(BackendError) {
+        let start = ContinuousClock.now
+        defer { report.phases[.apply, default: .zero] += .now - start }
+        report.add(try backend.apply(&state))
     }
 
     private mutating func noteSettled() {
@@ -100,13 +121,13 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         let suspects = unsettled
         replace(suspects.keys.sorted().map { ($0, suspects[$0] ?? nil) })
         // If even what was there before is refused, no service is to blame.
-        try backend.observe(into: &state)
-        report.add(try backend.apply(&state))
+        try observe(&report)
+        try apply(&report)
         unsettled = [:]
         for name in suspects.keys.sorted() {
             replace([(name, plans[name])])
             do {
-                report.add(try backend.apply(&state))
+                try apply(&report)
                 refused[name] = nil
             } catch {
                 guard error.kind == .refused else { throw error }
@@ -125,6 +146,8 @@ public struct SyncReport: Sendable {
     public var endedFlows = 0
     /// Services that the kernel refuses, all that there are now.
     public var refused: [ServiceName: BackendError] = [:]
+    /// How long each part took; parts that were not needed are missing.
+    public var phases: [SyncPhase: Duration] = [:]
 
     mutating func add(_ other: ChangeSummary) {
         summary.added += other.added
@@ -132,4 +155,16 @@ public struct SyncReport: Sendable {
         summary.removed += other.removed
         summary.udp.merge(other.udp)
     }
+}
+
+/// The parts of the way from a definition to the kernel. The raw value is a label of metrics.
+public enum SyncPhase: String, Hashable, Sendable, CaseIterable {
+    /// Definitions to plans, and plans to what the kernel should have.
+    case plan
+    /// Reading what the kernel has.
+    case observe
+    /// The difference, and the transaction that carries it out.
+    case apply
+    /// Ending UDP flows whose endpoint is gone.
+    case flows
 }

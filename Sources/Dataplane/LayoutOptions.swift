@@ -6,6 +6,8 @@ public struct LayoutOptions: Hashable, Sendable {
     /// The one bit of the packet mark that is ours (`--masquerade-bit`, 0…31): set on what must be masqueraded, and
     /// cleared again when it has been (semantics 23).
     public var masqueradeBit: Int
+    /// Whether nobody else may change the tables while we live (`--protect`).
+    public var isProtected = false
 
     public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
         self.node = node

@@ -29,6 +29,6 @@ extension NFTablesBackend {
         Capability(.rejectUndefinedPorts, .yes, "undefined ports of cluster IPs are refused at once"),
         Capability(.hairpin, .yes, "an endpoint may reach itself through its service"),
         Capability(.endsUDPFlows, .yes, "UDP flows to endpoints that are gone are ended, TCP is left alone"),
-        Capability(.healthCheckNodePort, .no, "not answered yet"),
+        Capability(.healthCheckNodePort, .yes, "answered by svcctl agent"),
     ]
 }

@@ -10,7 +10,7 @@ extension NFTablesBackend {
     public func skeleton() -> Fragment<ObjectKey, ObjectValue> {
         var fragment = Fragment<ObjectKey, ObjectValue>()
         for family in IPFamily.allCases {
-            fragment.objects.append((.table(family), .table(Layout.table(family))))
+            fragment.objects.append((.table(family), .table(layout.table(family))))
             for name in ChainName.allCases where name.purpose == nil {
                 fragment.objects.append((.chain(family, name.rawValue), .chain(name.chain(family))))
                 if !name.holdsSharedRules {

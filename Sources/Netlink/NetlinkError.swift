@@ -45,6 +45,8 @@ public struct NetlinkError: Error, Hashable, Sendable {
     /// Whether a kernel that lacks a feature could have said this: unknown expressions and chain types are reported as
     /// absent (ENOENT), unknown attributes as invalid (EINVAL).
     public var mayMeanMissingFeature: Bool { isUnsupported || isAbsent || errno == EINVAL }
+    /// Whether the kernel had to throw messages away (ENOBUFS).
+    public var isOverrun: Bool { errno == ENOBUFS }
     /// Whether the object exists already (EEXIST).
     public var isPresent: Bool { errno == EEXIST }
     /// Whether the object does not exist (ENOENT).

@@ -23,7 +23,7 @@ public struct LivePlans: Sendable {
         var admitted: PlannedService
     }
 
-    private let planner: ServicePlanner
+    private var planner: ServicePlanner
     private var entries: [ServiceName: Entry] = [:]
     /// Who wants each frontend, oldest first: nearly always one.
     private var claimants: [FrontendClaims.Key: [ServiceName]] = [:]
@@ -69,6 +69,13 @@ public struct LivePlans: Sendable {
             frontendCount += (new?.frontends.count ?? 0) - (old?.frontends.count ?? 0)
             return old == new ? nil : Change(name: name, old: old, new: new)
         }
+    }
+
+    /// Plans everything anew for a node that is not as it was, and tells which plans are others now.
+    public mutating func move(to node: NodeFacts) -> [Change] {
+        guard node != planner.node else { return [] }
+        planner = ServicePlanner(node: node)
+        return update(entries.mapValues { $0.service })
     }
 
     private mutating func claim(_ service: Service, as name: ServiceName, _ disputed: inout Set<ServiceName>) {

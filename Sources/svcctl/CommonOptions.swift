@@ -106,7 +106,7 @@ struct NodeOptions: ParsableArguments {
     }
 
     /// The host name in lower case, as kubelet names its node.
-    private static var hostName: String? {
+    static var hostName: String? {
         var name = utsname()
         guard uname(&name) == 0 else { return nil }
         return withUnsafeBytes(of: name.nodename) { bytes in

@@ -14,6 +14,7 @@ extension ExitCode {
     static let internalError = ExitCode(70)
     static let refused = ExitCode(74)
     static let outputFailed = ExitCode(74)
+    static let temporaryFailure = ExitCode(75)
     static let notPermitted = ExitCode(77)
 }
 

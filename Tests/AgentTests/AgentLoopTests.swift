@@ -20,14 +20,17 @@ import Testing
         }
         let seen = Mutex(Seen())
 
-        func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, services: Int, frontends: Int) {
+        func isAlive() {}
+        func synchronizationIsPending(changedServices: Int) {}
+        func healthChecksChanged(_ checks: [UInt16: HealthChecks.Check]) {}
+        func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts) {
             seen.withLock { $0.synchronizations += 1 }
         }
         func synchronizationFailed(_ error: BackendError, failures: Int) { seen.withLock { $0.failures += 1 } }
         func kernelWasChanged(by changes: [ForeignChange]) {
             seen.withLock { $0.culprits += changes.map(\.processName) }
         }
-        func sourcesSpoke(findings: [SourceFinding], state: SourceState) {}
+        func sourcesSpoke(_ news: SourceNews) {}
     }
 
     /// A loop that runs in a namespace of its own on a thread of its own.
@@ -41,9 +44,10 @@ import Testing
             self.namespace = namespace
             let (inbox, observer) = (inbox, observer)
             run = try BackgroundRun(in: namespace) {
+                var setup = AgentLoop<NFTablesBackend>.Setup()
+                setup.sources = (0..<sourceCount).map { "source \($0)" }
                 var loop = AgentLoop(
-                    NFTablesBackend(options: LayoutOptions()), node: NodeFacts(), settings: .init(),
-                    sources: (0..<sourceCount).map { "source \($0)" }, inbox: inbox, observer: observer)
+                    NFTablesBackend(options: LayoutOptions()), setup: setup, inbox: inbox, observer: observer)
                 try loop.run()
             }
         }

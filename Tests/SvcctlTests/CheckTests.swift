@@ -18,7 +18,7 @@ struct CheckTests {
         #expect(result.errors.isEmpty)
         #expect(
             result.output == """
-                service edge/ingress: warning: the health-check node port is not answered yet: a load balancer finds no healthy node
+                service edge/ingress: warning: the health-check node port is answered by svcctl agent alone: after apply, a load balancer finds no healthy node
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
                 shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name

@@ -164,8 +164,9 @@ struct Changes {
     }
 
     private mutating func addTable(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
-        if desired != nil, observed != nil { familiesToRebuild.insert(family) }
-        if desired != nil { tables.append(Layout.table(family)) } else { obsoleteTables.append(Layout.table(family)) }
+        guard case .table(let table) = desired else { return obsoleteTables.append(Layout.table(family)) }
+        if case .table(let old) = observed, !Protection.canBeTaken(old, as: table) { familiesToRebuild.insert(family) }
+        tables.append(table)
     }
 
     private mutating func addChain(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {

@@ -41,7 +41,7 @@ extension NFTablesBackend {
             let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
             guard let table = tables.first(where: { $0.name == Layout.table }) else { continue }
             try Self.checkOwnership(table)
-            state.observe(.table(family), .table(table))
+            state.observe(.table(family), .table(Protection.seen(table, layout.options)))
             try observeChains(table, into: &state)
             isSound = try observeSets(table, into: &state) && isSound
         }

@@ -15,6 +15,13 @@ struct Layout {
 
     static func table(_ family: IPFamily) -> Table { Table(family: family, name: table, comment: mark) }
 
+    /// The table as it is to be.
+    func table(_ family: IPFamily) -> Table {
+        var table = Self.table(family)
+        if options.isProtected { table.flags = Protection.flags }
+        return table
+    }
+
     /// The rules of a chain; those that hold shared rules have none of their own.
     func rules(_ name: ChainName, _ family: IPFamily) -> [Rule] {
         let statements: [[Statement]] =

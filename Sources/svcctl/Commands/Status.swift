@@ -5,10 +5,14 @@ internal import NetAddress
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print what the kernel has now, service by service.",
-        discussion: "Reads the kernel alone, no definitions. Connections are counted since the frontend was made.")
+        abstract: "Print how the agent stands, and what the kernel has now, service by service.",
+        discussion: """
+            Asks the agent of this node, if one runs, and reads the kernel, no definitions. Connections are counted since \
+            the frontend was made.
+            """)
 
     @OptionGroup var backend: BackendOptions
+    @OptionGroup var agent: AgentSocketOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -18,14 +22,28 @@ struct Status: ParsableCommand {
         } catch {
             throw fail(error)
         }
-        switch output.output {
-        case .text: printText(frontends)
-        case .json:
-            printJSON([
-                "backend": frontends == nil ? nil : .string(backend.backend.rawValue),
-                "frontends": .array((frontends ?? []).map(Self.json)),
-            ])
+        let isText = output.output == .text
+        // Without an agent the kernel's part is all there is.
+        let agent = try? agent.client.get("/status?format=\(isText ? "text" : "json")")
+        if isText {
+            printBytes(agent?.body ?? [])
+            printText(frontends)
+        } else {
+            printJSON(frontends, agent: agent?.body)
         }
+    }
+
+    /// The agent's own JSON is put in as it came; without an agent it is missing.
+    private func printJSON(_ frontends: [FrontendStatus]?, agent: [UInt8]?) {
+        let kernel: JSON = [
+            "backend": frontends == nil ? nil : .string(backend.backend.rawValue),
+            "frontends": .array((frontends ?? []).map(Self.json)),
+        ]
+        guard let agent else { return svcctl.printJSON(kernel) }
+        var text: [UInt8] = []
+        kernel.write(to: &text)
+        text = Array(text.dropLast()) + ", \"agent\": ".utf8 + agent.filter { $0 != UInt8(ascii: "\n") } + "}\n".utf8
+        printBytes(text)
     }
 
     private func printText(_ frontends: [FrontendStatus]?) {

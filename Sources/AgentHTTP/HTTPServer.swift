@@ -1,0 +1,96 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import Synchronization
+
+/// A small HTTP/1.1 server for scrapes and probes: GET and HEAD, short answers, all on one thread.
+public final class HTTPServer: Sendable {
+    /// Where to listen.
+    public enum Address: Hashable, Sendable {
+        /// An IP address as text and a port; 0 picks one.
+        case tcp(String, UInt16)
+        /// The path of a unix socket. A file that is there is replaced; nobody but the owner may connect.
+        case unix(String)
+    }
+
+    public typealias Handler = @Sendable (HTTPRequest) async -> HTTPReply
+
+    /// More than this at once is nobody who means well.
+    static let mostConnections = 256
+
+    /// One thread for all servers: they have little to do.
+    private static let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    private let channel: any Channel
+    /// The port that it listens on; nil for a unix socket.
+    public let port: UInt16?
+
+    private init(_ channel: any Channel) {
+        self.channel = channel
+        port = channel.localAddress?.port.flatMap(UInt16.init(exactly:))
+    }
+
+    /// Starts to listen.
+    ///
+    /// - Throws: ``ListenError`` if the address cannot be had.
+    public static func start(on address: Address, handler: @escaping Handler) async throws -> HTTPServer {
+        let count = ConnectionCount()
+        let bootstrap = ServerBootstrap(group: threads)
+            .serverChannelOption(.backlog, value: 128)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard count.enter() else { throw ListenError(message: "too many connections") }
+                    channel.closeFuture.whenComplete { _ in count.leave() }
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(30)))
+                    try pipeline.configureHTTPServerPipeline()
+                    try pipeline.addHandler(ConnectionHandler(handler))
+                }
+            }
+        do {
+            switch address {
+            case .tcp(let host, let port):
+                return HTTPServer(try await bootstrap.bind(host: host, port: Int(port)).get())
+            case .unix(let path):
+                let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+                    .get()
+                return HTTPServer(channel)
+            }
+        } catch let error as IOError {
+            throw ListenError(message: "cannot listen on \(address): \(error)")
+        }
+    }
+
+    /// Stops to listen; what is being answered is finished. The file of a unix socket stays.
+    public func stop() async { try? await channel.close().get() }
+}
+
+extension HTTPServer.Address: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): path
+        }
+    }
+}
+
+/// Why a server cannot listen.
+public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
+    public var message: String
+    public var description: String { message }
+}
+
+private final class ConnectionCount: Sendable {
+    private let count = Mutex(0)
+
+    func enter() -> Bool {
+        count.withLock { count in
+            guard count < HTTPServer.mostConnections else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    func leave() { count.withLock { $0 -= 1 } }
+}

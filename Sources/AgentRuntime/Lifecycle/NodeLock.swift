@@ -1,0 +1,96 @@
+internal import Glibc
+
+/// Makes sure that one agent runs on a node, that is in a network namespace, and on a socket's path. The kernel lets go of
+/// both locks when the process ends, however it ends.
+struct NodeLock: ~Copyable {
+    /// A name that belongs to the network namespace; nobody listens there, it only can be had once.
+    static let name = "@svcctl-agent"
+
+    private let namespaceLock: Int32
+    private let fileLock: Int32
+
+    /// - Throws: ``AgentRuns`` if another agent has one of the locks.
+    init(socketPath: String) throws(AgentRuns) {
+        // What was locked before an error stays so until the process ends, which it does then.
+        let namespaceLock = try Self.lockNamespace()
+        fileLock = try Self.lockFile(socketPath + ".lock")
+        self.namespaceLock = namespaceLock
+    }
+
+    deinit {
+        close(namespaceLock)
+        close(fileLock)
+    }
+
+    private static func lockNamespace() throws(AgentRuns) -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0, var address = UnixAddress(name) else { throw AgentRuns(.cannotLock(lastError)) }
+        if address.withPointer({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1) == 0 { return descriptor }
+        let number = errno
+        defer { close(descriptor) }
+        guard number == EADDRINUSE else { throw AgentRuns(.cannotLock(String(cString: strerror(number)))) }
+        let owner = owner(&address)
+        // Anybody can take the name, but only root can run an agent, and nobody else may keep it from running.
+        if let owner, owner.user != 0, owner.user != geteuid() { return -1 }
+        throw AgentRuns(.onThisNode(owner?.process))
+    }
+
+    /// Who has the name: the process that listens there.
+    private static func owner(_ address: inout UnixAddress) -> (process: Int32, user: UInt32)? {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard address.withPointer({ connect(descriptor, $0, $1) }) == 0 else { return nil }
+        // struct ucred (linux/socket.h), which Glibc shows to GNU programs only.
+        var credentials: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
+        var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else { return nil }
+        return (credentials.pid, credentials.uid)
+    }
+
+    private static func lockFile(_ path: String) throws(AgentRuns) -> Int32 {
+        makeDirectory(of: path)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw AgentRuns(.cannotLock("\(path): \(lastError)")) }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+        let number = errno
+        close(descriptor)
+        guard number == EWOULDBLOCK else {
+            throw AgentRuns(.cannotLock("\(path): \(String(cString: strerror(number)))"))
+        }
+        throw AgentRuns(.onThisSocket(path))
+    }
+
+    /// Where systemd does not make it.
+    private static func makeDirectory(of path: String) {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
+        mkdir(String(path[..<slash]), 0o755)
+    }
+
+    private static var lastError: String { String(cString: strerror(errno)) }
+}
+
+/// Why no agent can be started.
+public struct AgentRuns: Error, CustomStringConvertible {
+    enum Reason {
+        case onThisNode(Int32?)
+        case onThisSocket(String)
+        case cannotLock(String)
+    }
+
+    let reason: Reason
+
+    init(_ reason: Reason) { self.reason = reason }
+
+    public var description: String {
+        switch reason {
+        case .onThisNode(let process):
+            let who = process.map { " as process \($0)" } ?? ""
+            return "another agent runs on this node already\(who); two would undo each other's work"
+        case .onThisSocket(let path):
+            return "another agent has \(path); stop it, or name another --socket"
+        case .cannotLock(let message):
+            return "cannot make sure that no other agent runs: \(message)"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+public import Agent
+internal import Glibc
+internal import Logging
+internal import NFTablesBackend
+internal import ServiceLifecycle
+internal import ServiceModel
+internal import ServiceSource
+internal import UnixSignals
+
+/// The node agent as a process: it reads its configuration, runs until it is told to stop, and reads it again on SIGHUP.
+public struct NodeAgent: Sendable {
+    private let version: String
+    private let configuration: AgentConfiguration
+    private let defaults: AgentSettings
+
+    /// - Parameter defaults: what holds where neither the file nor a flag says something.
+    public init(version: String, configuration: AgentConfiguration, defaults: AgentSettings) {
+        self.version = version
+        self.configuration = configuration
+        self.defaults = defaults
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// - Throws: `InvalidDefinitions`, `UnreadableInputs` or ``UnknownSource`` for a wrong configuration, ``AgentRuns``
+    ///   if another agent runs here, `ListenError` for an address that cannot be had, `BackendError` if the kernel
+    ///   cannot be worked with at all.
+    public func run() async throws {
+        // Before anything listens to them, these would end the process.
+        signal(SIGHUP, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        // What is made here is nobody else's.
+        umask(0o077)
+        let settings = try readSettings()
+        _ = try SourceFactory.sources(settings)
+        let lock = try NodeLock(socketPath: settings.socket)
+        let service = AgentService(version: version, settings: settings) { try readSettings() }
+        var quiet = Logger(label: "svcctl", factory: { _ in ServiceLog() })
+        quiet.logLevel = .error
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: ReloadService(agent: service), successTerminationBehavior: .ignore),
+                    .init(
+                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .cancelGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        try await group.run()
+        _ = consume lock
+    }
+
+    private func readSettings() throws -> AgentSettings {
+        let input = try configuration.file.map { try DefinitionFiles.read([$0]) }?.first
+        return try configuration.settings(input, defaults: defaults)
+    }
+}
+
+/// Tells the agent of SIGHUP.
+private struct ReloadService: ServiceLifecycle.Service {
+    let agent: AgentService
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { agent.reload() }
+    }
+}

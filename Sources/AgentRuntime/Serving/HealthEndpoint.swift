@@ -1,0 +1,43 @@
+internal import Agent
+internal import AgentHTTP
+internal import NFTables
+internal import ServiceSource
+
+/// `/healthz`, `/livez`, `/readyz`.
+struct HealthEndpoint: Sendable {
+    let reporter: Reporter
+
+    func answer(_ request: HTTPRequest) -> HTTPReply {
+        switch request.path {
+        case "/healthz":
+            let reply = health()
+            reporter.metrics.answered("kubeproxy_proxy_healthz_total", reply.status)
+            return reply
+        case "/livez":
+            let reply = health()
+            reporter.metrics.answered("kubeproxy_proxy_livez_total", reply.status)
+            return reply
+        case "/readyz": return readiness()
+        default: return .notFound
+        }
+    }
+
+    /// The body is kube-proxy's: load balancers' health checks read it.
+    private func health() -> HTTPReply {
+        let (isHealthy, lastUpdated) = reporter.read { ($0.isHealthy(), $0.lastSuccess) }
+        return HTTPReply(
+            isHealthy ? 200 : 503,
+            json: [
+                "lastUpdated": lastUpdated.map { .string($0.description) } ?? nil,
+                "currentTime": .string(Timestamp.now.description), "nodeEligible": true,
+            ])
+    }
+
+    private func readiness() -> HTTPReply {
+        let (isReady, problem) = reporter.read {
+            ($0.readySince != nil, $0.news.state.problem?.message ?? $0.lastError)
+        }
+        guard !isReady else { return HTTPReply(200, "ready\n") }
+        return HTTPReply(503, "not ready: \(problem ?? "waiting for the first full state")\n")
+    }
+}

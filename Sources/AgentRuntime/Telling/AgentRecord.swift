@@ -1,0 +1,37 @@
+internal import Agent
+internal import Dataplane
+internal import ServiceModel
+internal import ServiceSource
+
+/// How the agent stands.
+struct AgentRecord: Sendable {
+    var version: String
+    var startedAt = Timestamp.now
+    /// When the first full state stood in the kernel.
+    var readySince: Timestamp?
+    var lastSuccess: Timestamp?
+    var lastSuccessInstant: ContinuousClock.Instant?
+    var lastError: String?
+    var failuresInARow = 0
+    /// Since when a change waits to be carried out.
+    var pendingSince: ContinuousClock.Instant?
+    /// When the loop last said that it is alive.
+    var lastBeat = ContinuousClock.now
+    var engine = EngineCounts()
+    var refused: [ServiceName: String] = [:]
+    var news = SourceNews()
+    var healthChecks: [UInt16: HealthChecks.Check] = [:]
+    /// Kernel settings that are not as they must be: what is wrong with each.
+    var wrongSysctls: [String: String] = [:]
+    /// Others' changes that have not been mended yet.
+    var drift: [ForeignChange] = []
+    var events = EventLog()
+
+    /// A change waits longer than this, or the loop is silent for longer: something is wrong with the agent itself.
+    static let patience = Duration.seconds(60)
+
+    /// Whether the agent does its work (semantics 49). Sources that do not answer do not count: a restart mends nothing.
+    func isHealthy(at now: ContinuousClock.Instant = .now) -> Bool {
+        now - lastBeat < Self.patience && pendingSince.map { now - $0 < Self.patience } ?? true
+    }
+}

@@ -1,0 +1,36 @@
+internal import ServiceSource
+
+/// The last things that happened, for `svcctl events`.
+struct EventLog: Sendable {
+    enum Kind: String, Sendable {
+        case started, ready, synchronized, failed, drift, source, finding, mended, refused, sysctl, addresses, reloaded
+        case stopping
+    }
+
+    struct Event: Sendable {
+        /// Counts from 1 and never repeats in one process.
+        var number: Int
+        var time: Timestamp
+        var kind: Kind
+        var message: String
+    }
+
+    /// More than this is forgotten.
+    static let limit = 1000
+
+    private var events: [Event] = []
+    private var next = 1
+
+    mutating func add(_ kind: Kind, _ message: String, at time: Timestamp = .now) {
+        events.append(Event(number: next, time: time, kind: kind, message: message))
+        next += 1
+        // Not one by one, since each time moves all.
+        if events.count >= 2 * Self.limit { events.removeFirst(events.count - Self.limit) }
+    }
+
+    /// Those that came after the one with a number.
+    func after(_ number: Int) -> ArraySlice<Event> {
+        let recent = events.suffix(Self.limit)
+        return recent.drop { $0.number <= number }
+    }
+}

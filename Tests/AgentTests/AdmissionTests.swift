@@ -1,0 +1,59 @@
+import Agent
+import NetAddress
+import ServiceModel
+import Testing
+
+@Suite struct AdmissionTests {
+    private static func service(_ number: Int, _ change: (inout Service) -> Void = { _ in }) -> Service {
+        ReconcileEngineTests.service(number, change)
+    }
+
+    /// What cannot be served keeps its last good state, and so do not the others.
+    @Test func holdsBackWhatCannotBeServed() {
+        var admission = Admission { $0.scheduler == .random ? nil : "not possible" }
+        let (good, other) = (Self.service(1), Self.service(2))
+        let bad = Self.service(1) { $0.scheduler = .maglev }
+        var admitted = admission.admit([good.name: good])
+        #expect(admitted.keys.sorted() == [good.name])
+        admitted = admission.admit([bad.name: bad, other.name: other])
+        #expect(admitted.keys.sorted() == [other.name])
+        #expect(admission.reasons == [bad.name: "not possible"])
+        admitted = admission.admit([bad.name: nil])
+        #expect(admitted == [bad.name: nil])
+        #expect(admission.reasons.isEmpty)
+    }
+
+    @Test func countsLocalEndpoints() {
+        var checks = HealthChecks(nodeName: "node-a")
+        func service(_ number: Int, _ nodes: [String], port: UInt16? = 32000) -> Service {
+            Self.service(number) { service in
+                service.healthCheckNodePort = port
+                service.externalTrafficPolicy = .local
+                service.endpoints = nodes.enumerated().map { index, node in
+                    var endpoint = Endpoint(address: IPAddress(ipv4: 0x0af4_0100 + UInt32(index)))
+                    endpoint.nodeName = node
+                    return endpoint
+                }
+            }
+        }
+        let first = service(1, ["node-a", "node-b", "node-a"])
+        var changed = checks.update([first.name: first])
+        #expect(changed)
+        #expect(checks.checks[32000]?.localEndpoints == 2)
+        changed = checks.update([first.name: first])
+        #expect(!changed, "nothing new")
+        // Two services cannot have one port; the next has it when the first lets go.
+        let second = service(2, ["node-b"])
+        changed = checks.update([second.name: second])
+        #expect(changed)
+        #expect(checks.checks[32000]?.service == first.name)
+        changed = checks.update([first.name: nil])
+        #expect(changed)
+        #expect(checks.checks[32000]?.service == second.name)
+        #expect(checks.checks[32000]?.localEndpoints == 0)
+        let without = service(2, ["node-a"], port: nil)
+        changed = checks.update([second.name: without])
+        #expect(changed)
+        #expect(checks.checks.isEmpty)
+    }
+}

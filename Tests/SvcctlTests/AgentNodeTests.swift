@@ -1,0 +1,147 @@
+import DataplaneTestKit
+import Foundation
+import Glibc
+import NetAddress
+import Testing
+
+/// What the agent has to do with the node: its addresses, its kernel's settings, its service manager, its tables.
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces))
+struct AgentNodeTests {
+    /// Semantics 35: a source range that holds an address of the node lets the node use an address that is bound to it,
+    /// from the moment on when it has the former.
+    @Test func followsTheNodesAddresses() async throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        try lab.node.ip(["addr add 203.0.113.8/32 dev lo"])
+        let files = try Files()
+        let agent = try AgentProcess(in: lab.node, files)
+        try agent.define(
+            Sample.document(
+                """
+                {"name": "shop/web", "loadBalancerIPs": ["203.0.113.8"], "loadBalancerSourceRanges": ["198.51.100.0/24"],
+                 "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [{"address": "10.244.1.2"}]}
+                """))
+        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        func probe() throws -> Outcome {
+            Client.probe(from: lab.node, to: try ip("203.0.113.8"), port: 80, timeout: .milliseconds(200))
+        }
+        #expect(try probe() == .timedOut)
+        try lab.node.ip(["addr add 198.51.100.9/32 dev lo"])
+        #expect(try await agent.until { try probe().server == "pod1" })
+        try lab.node.ip(["addr del 198.51.100.9/32 dev lo"])
+        #expect(try await agent.until { try probe() == .timedOut })
+        _ = try agent.stop()
+    }
+
+    @Test func namesWrongSettingsAndSetsThemIfItIsTold() async throws {
+        let namespace = try NetworkNamespace("agent")
+        try namespace.tool(["sysctl", "-q", "-w", "net.ipv4.ip_forward=0"])
+        let files = try AgentTests.files()
+        let agent = try await AgentProcess.ready(in: namespace, files)
+        #expect(try await agent.says("net.ipv4.ip_forward is 0 and must be 1"))
+        #expect(try agent.metric(#"svcctl_sysctl_wrong{sysctl="net.ipv4.ip_forward"}"#) == 1)
+        #expect(try namespace.tool(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0\n")
+        _ = try agent.stop()
+        let setting = try await AgentProcess.ready(in: namespace, files, ["--set-sysctls"])
+        #expect(try await setting.says("net.ipv4.ip_forward is set to 1; it was 0"))
+        #expect(try namespace.tool(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1\n")
+        #expect(try setting.metric(#"svcctl_sysctl_wrong{sysctl="net.ipv4.ip_forward"}"#) == nil)
+        _ = try setting.stop()
+    }
+
+    /// sd_notify(3): ready with the first state, alive at intervals, reloading and stopping.
+    @Test func tellsTheServiceManager() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try AgentTests.files()
+        let manager = try NotificationSocket(files["notify"])
+        let agent = try AgentProcess(
+            in: namespace, files,
+            environment: ["NOTIFY_SOCKET": files["notify"], "WATCHDOG_USEC": "400000"])
+        var heard = ""
+        func hears(_ text: String) async throws -> Bool {
+            try await agent.until {
+                heard += manager.messages()
+                return heard.contains(text)
+            }
+        }
+        #expect(try await hears("READY=1\nSTATUS=1 services\n"))
+        #expect(try await hears("WATCHDOG=1\n"))
+        heard = ""
+        #expect(try await hears("WATCHDOG=1\n"), "also when nothing happens")
+        agent.signal(SIGHUP)
+        #expect(try await hears("RELOADING=1\nMONOTONIC_USEC="))
+        #expect(try await hears("READY=1\n"))
+        #expect(try agent.stop().status == 0)
+        #expect(try await hears("STOPPING=1\n"))
+    }
+
+    /// Nobody else can change the tables while the agent lives; they stay when it is killed, the next one takes them as
+    /// they are, and without the option they can be changed by everybody again.
+    @Test func protectsItsTables() async throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
+        defer { for server in servers { server.stop() } }
+        let files = try AgentTests.files()
+        // Tables that were made without protection are made anew once.
+        let first = try await AgentProcess.ready(in: lab.node, files)
+        _ = try first.stop()
+        let agent = try AgentProcess(in: lab.node, files, ["--protect"])
+        let isProtected = try await agent.until { try agent.get("/readyz").status == 200 }
+        let log = try agent.log()
+        try #require(isProtected, "\(log)")
+        let connection = try LongConnection(from: lab.client, to: ip("10.96.0.10"), port: 80)
+        #expect(throws: ProgramFailure.self) { try lab.node.nft("flush table ip svcctl\n") }
+        #expect(throws: ProgramFailure.self) { try lab.node.nft("delete table ip svcctl\n") }
+        let rival = try lab.node.svcctl("apply", "-", input: Sample.dns)
+        #expect(rival.status == 74 && rival.errors.contains("does another program own the table"))
+        try lab.node.nft("flush ruleset\n")
+        #expect(try lab.node.elements("ip", "endpoints_2").count == 2, "others' flush leaves it out")
+        #expect(try agent.metric(#"svcctl_drift_events_total{process="nft"}"#) == nil)
+        agent.signal(SIGKILL)
+        _ = try agent.wait()
+        #expect(try connection.exchange("still there?") == "still there?")
+        let before = try StatusReport(of: lab.node).connections("10.96.0.10", 80)
+        let next = try await AgentProcess.ready(in: lab.node, files, ["--protect"])
+        #expect(try StatusReport(of: lab.node).connections("10.96.0.10", 80) == before, "counters stay")
+        #expect(throws: ProgramFailure.self) { try lab.node.nft("delete table ip svcctl\n") }
+        #expect(try next.stop().status == 0)
+        // Nobody owns them now, and who asks for no protection leaves them as they are.
+        let apply = try lab.node.svcctl("apply", files["services/web.json"])
+        #expect(apply.status == 0 && apply.output.hasPrefix("nothing to change"))
+        try lab.node.nft("delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }\n")
+        #expect(try lab.node.svcctl("cleanup").status == 0)
+    }
+}
+
+/// The service manager's end of sd_notify(3).
+private final class NotificationSocket: Sendable {
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        try #require(descriptor >= 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(result == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// What has come since the last call, each message with a line feed behind it.
+    func messages() -> String {
+        var text = ""
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { return text }
+            text += String(decoding: buffer.prefix(count), as: UTF8.self) + "\n"
+        }
+    }
+}

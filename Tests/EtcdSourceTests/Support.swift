@@ -1,5 +1,6 @@
 @testable import EtcdSource
 import Foundation
+import Logging
 import NetAddress
 import ServiceModel
 import ServiceSource
@@ -113,3 +114,7 @@ extension EtcdConnection {
         let _: RangeResponse = try await call("/v3/kv/compaction", Compaction(revision: WireNumber(revision)))
     }
 }
+
+let debugLogger: Logger = {
+    var l = Logger(label: "x", factory: { StreamLogHandler.standardError(label: $0) }); l.logLevel = .trace; return l
+}()

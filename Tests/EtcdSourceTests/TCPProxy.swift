@@ -10,19 +10,23 @@ final class TCPProxy: Sendable {
 
     init(to port: UInt16) throws {
         let gate = gate
+        gate.target.withLock { $0 = port }
         listening = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { client in
                 guard gate.admits(client) else { return client.close() }
-                return ClientBootstrap(group: client.eventLoop).channelOption(.autoRead, value: false)
-                    .connect(host: "127.0.0.1", port: Int(port))
-                    .flatMapThrowing { server in
+                let back = client.eventLoop.makeSucceededFuture(client as any Channel)
+                let server = ClientBootstrap(group: client.eventLoop)
+                    .channelInitializer { server in
                         gate.add(server)
-                        try client.pipeline.syncOperations.addHandler(Passing(to: server, gate))
-                        try server.pipeline.syncOperations.addHandler(Passing(to: client, gate))
-                        for end in [client, server] { end.setOption(.autoRead, value: true).whenSuccess { end.read() } }
+                        return server.eventLoop.makeCompletedFuture {
+                            try server.pipeline.syncOperations.addHandler(Passing(to: back, gate))
+                        }
                     }
+                    .connect(host: "127.0.0.1", port: Int(gate.target.withLock { $0 }))
+                return client.eventLoop.makeCompletedFuture {
+                    try client.pipeline.syncOperations.addHandler(Passing(to: server, gate))
+                }
             }
             .bind(host: "127.0.0.1", port: 0).wait()
     }
@@ -33,6 +37,12 @@ final class TCPProxy: Sendable {
     }
 
     var port: Int { listening.localAddress?.port ?? 0 }
+
+    /// The port to which new connections are passed on.
+    var target: UInt16 {
+        get { gate.target.withLock { $0 } }
+        set { gate.target.withLock { $0 = newValue } }
+    }
 
     var location: EtcdLocation { get throws { try EtcdLocation("http://127.0.0.1:\(port)") } }
 
@@ -63,6 +73,7 @@ private final class Gate: Sendable {
         case refuse
     }
 
+    let target = Mutex<UInt16>(0)
     private let mode = Mutex(Mode.pass(.zero))
     private let channels = Mutex<(open: [any Channel], count: Int)>(([], 0))
 
@@ -99,10 +110,10 @@ private final class Gate: Sendable {
 private final class Passing: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let other: any Channel
+    private let other: EventLoopFuture<any Channel>
     private let gate: Gate
 
-    init(to other: any Channel, _ gate: Gate) {
+    init(to other: EventLoopFuture<any Channel>, _ gate: Gate) {
         self.other = other
         self.gate = gate
     }
@@ -110,11 +121,11 @@ private final class Passing: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let delay = gate.delay else { return }
         let (bytes, other) = (unwrapInboundIn(data), other)
-        guard delay > .zero else { return other.writeAndFlush(bytes, promise: nil) }
-        context.eventLoop.scheduleTask(in: delay) { other.writeAndFlush(bytes, promise: nil) }
+        let send: @Sendable () -> Void = { other.whenSuccess { $0.writeAndFlush(bytes, promise: nil) } }
+        if delay > .zero { context.eventLoop.scheduleTask(in: delay, send) } else { send() }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { other.close(promise: nil) }
+    func channelInactive(context: ChannelHandlerContext) { other.whenSuccess { $0.close(promise: nil) } }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

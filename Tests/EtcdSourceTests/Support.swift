@@ -118,3 +118,16 @@ extension EtcdConnection {
 let debugLogger: Logger = {
     var l = Logger(label: "x", factory: { StreamLogHandler.standardError(label: $0) }); l.logLevel = .trace; return l
 }()
+
+extension EtcdConnection {
+    private struct Status: Decodable {
+        struct Header: Decodable { var member_id: String }
+        var header: Header
+        var leader: String
+    }
+
+    func isLeader() async throws -> Bool {
+        let status: Status = try await call("/v3/maintenance/status", [String: String]())
+        return status.header.member_id == status.leader
+    }
+}

@@ -16,6 +16,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+
+func nio(_ product: String) -> Target.Dependency { .product(name: product, package: "swift-nio") }
+
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
     name: "svcctl",
@@ -27,7 +32,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
@@ -46,7 +53,14 @@ let package = Package(
         .target(name: "ServiceSource", dependencies: ["ServiceModel"]),
         .target(name: "ServicePlan", dependencies: ["NetAddress", "ServiceModel"]),
 
-        // Layer 3: typed kernel objects; what all backends share.
+        // Layer 3: definitions in etcd; typed kernel objects; what all backends share.
+        .target(
+            name: "EtcdSource",
+            dependencies: [
+                "ServiceModel", "ServiceSource", httpClient, logging, nio("NIOCore"),
+                nio("NIOFoundationEssentialsCompat"),
+                nio("NIOHTTP1"), nio("NIOPosix"), nioSSL,
+            ]),
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
@@ -126,6 +140,13 @@ let package = Package(
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
+        // Runs etcd itself, on loopback.
+        .testTarget(
+            name: "EtcdSourceTests",
+            dependencies: [
+                "DataplaneTestKit", "EtcdSource", "NetAddress", "ServiceModel", "ServiceSource", logging,
+                nio("NIOCore"), nio("NIOPosix"),
+            ]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

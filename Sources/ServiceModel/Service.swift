@@ -34,7 +34,8 @@ public struct Service: Hashable, Sendable {
     /// Kubernetes' `trafficDistribution`, as it was written.
     public var trafficDistribution: String?
     public var scheduler: Scheduler = .random
-    /// When the service was made (RFC 3339, UTC), if its source says so: the older of two claims wins (semantics 8).
+    /// When the service was made (RFC 3339, UTC, or any text of the source's that sorts by age after such times), if its
+    /// source says so: the older of two claims wins (semantics 8).
     public var creationTimestamp: String?
     /// Whether the definition came from Kubernetes objects, which cannot be refused for contradicting each other.
     public var isFromKubernetes = false

@@ -22,3 +22,18 @@ extension ServiceName: Comparable {
         left.namespace != right.namespace ? left.namespace < right.namespace : left.name < right.name
     }
 }
+
+extension ServiceName {
+    /// A name from a text of the form `namespace/name`, or `name` in the namespace `default`; nil if a part is not a DNS
+    /// label.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count <= 2, parts.allSatisfy(Self.isLabel), let name = parts.last else { return nil }
+        self.init(namespace: parts.count == 2 ? parts[0] : "default", name: name)
+    }
+
+    private static func isLabel(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8(NameSyntax.isLabel)
+    }
+}

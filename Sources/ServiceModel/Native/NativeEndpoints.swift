@@ -21,7 +21,10 @@ extension ValueReader {
         return endpoints
     }
 
-    private func nativeEndpoint(
+    /// One endpoint. Its ports are checked against the service's, if these are known.
+    ///
+    /// - Parameter needsPorts: whether a target port of the service is a name, which each endpoint must state.
+    func nativeEndpoint(
         _ node: NodeID, _ servicePorts: [ServicePort]?, needsPorts: Bool
     ) -> Endpoint? {
         let errors = findings.errorCount
@@ -95,14 +98,10 @@ extension ValueReader {
     private func checkForDuplicates(_ endpoints: [Endpoint], _ list: NodeID, _ ports: [ServicePort]) {
         guard endpoints.count > 16 || Self.hasEqualAddresses(endpoints) else { return }
         let nodes = Array(tree.elements(of: list))
-        let usual = ports.map { port in Endpoint(address: IPAddress(ipv4: 0)).targetPort(for: port) }
+        let usual = ServedPorts.usual(ports)
         var seen: [ServedPorts: NodeID] = Dictionary(minimumCapacity: endpoints.count)
         for (endpoint, node) in zip(endpoints, nodes) {
-            var served = ServedPorts(address: endpoint.address)
-            if !endpoint.ports.isEmpty {
-                let stated = ports.map { endpoint.targetPort(for: $0) }
-                if stated != usual { served.ports = stated }
-            }
+            let served = ServedPorts(endpoint, ports, usual: usual)
             guard let first = seen[served] else {
                 seen[served] = node
                 continue
@@ -123,9 +122,22 @@ extension ValueReader {
 
 /// What makes two endpoints the same: the address, and the port for each service port; empty if it states none of its
 /// own.
-private struct ServedPorts: Hashable {
-    var address: IPAddress
-    var ports: [UInt16?] = []
+struct ServedPorts: Hashable {
+    private var address: IPAddress
+    private var ports: [UInt16?] = []
+
+    /// - Parameter usual: what ``usual(_:)`` says of the service's ports.
+    init(_ endpoint: Endpoint, _ servicePorts: [ServicePort], usual: [UInt16?]) {
+        address = endpoint.address
+        guard !endpoint.ports.isEmpty else { return }
+        let stated = servicePorts.map { endpoint.targetPort(for: $0) }
+        if stated != usual { ports = stated }
+    }
+
+    /// The ports of an endpoint that states none of its own.
+    static func usual(_ servicePorts: [ServicePort]) -> [UInt16?] {
+        servicePorts.map { Endpoint(address: IPAddress(ipv4: 0)).targetPort(for: $0) }
+    }
 }
 
 extension TargetPort {

@@ -45,7 +45,7 @@ struct NativeServiceNodes {
 }
 
 extension ValueReader {
-    fileprivate func nativeServiceNodes(_ node: NodeID) -> NativeServiceNodes {
+    func nativeServiceNodes(_ node: NodeID) -> NativeServiceNodes {
         var nodes = NativeServiceNodes()
         for (key, value) in tree.members(of: node) {
             guard let field = field(key, of: NativeServiceField.table), !isNull(value) else { continue }
@@ -73,7 +73,7 @@ extension ValueReader {
         return nodes
     }
 
-    fileprivate func nativeService(
+    func nativeService(
         _ name: ServiceName, _ node: NodeID, _ nodes: NativeServiceNodes
     ) -> Service {
         let errors = findings.errorCount

@@ -1,0 +1,74 @@
+internal import FoundationEssentials
+
+/// One change of one key.
+package enum EtcdChange: Hashable, Sendable {
+    case put(key: String, value: [UInt8], lease: Int64 = 0)
+    case delete(key: String)
+}
+
+extension EtcdConnection {
+    /// How many changes etcd takes in one transaction unless it is told otherwise (`--max-txn-ops`).
+    package static let largestTransaction = 128
+
+    /// Makes all changes in one transaction; at most ``largestTransaction``, and no key twice.
+    ///
+    /// - Returns: how many of the keys to be deleted were there.
+    @discardableResult
+    package func write(_ changes: [EtcdChange]) async throws -> Int {
+        let answer: TransactionResponse = try await call(
+            "/v3/kv/txn", TransactionRequest(success: changes.map(TransactionRequest.Operation.init)))
+        guard answer.succeeded == true else { throw EtcdError(.notUnderstood, "\(member) did not do what it was told") }
+        return (answer.responses ?? []).reduce(0) { $0 + Int($1.deletion?.deleted?.value ?? 0) }
+    }
+
+    /// The values under keys that begin with a text, by key, in order.
+    package func values(prefix: String) async throws -> [(key: String, value: [UInt8])] {
+        var start = Data(prefix.utf8)
+        var revision: WireNumber?
+        var result: [(key: String, value: [UInt8])] = []
+        guard var end = start.last.map({ start.dropLast() + [$0 &+ 1] }) else { return [] }
+        end = Data(end)
+        while true {
+            let answer: RangeResponse = try await call(
+                "/v3/kv/range",
+                RangeRequest(
+                    key: start, rangeEnd: end, limit: WireNumber(Int64(timing.page)), revision: revision))
+            revision = revision ?? answer.header.revision
+            for pair in answer.kvs ?? [] {
+                let key = String(decoding: pair.key ?? Data(), as: UTF8.self)
+                result.append((key, pair.value.map { Array($0) } ?? []))
+            }
+            guard answer.more == true, let last = answer.kvs?.last?.key else { return result }
+            start = last + [0]
+        }
+    }
+
+    /// The value of one key; nil if it is not there.
+    package func value(_ key: String) async throws -> [UInt8]? {
+        let answer: RangeResponse = try await call("/v3/kv/range", RangeRequest(key: Data(key.utf8)))
+        return answer.kvs?.first.map { $0.value.map { Array($0) } ?? [] }
+    }
+
+    // MARK: - Leases
+
+    /// Gets a lease, which ends when it was not renewed for a time.
+    ///
+    /// - Parameter seconds: etcd may give more, but not less.
+    package func grantLease(seconds: Int) async throws -> Int64 {
+        let answer: LeaseResponse = try await call(
+            "/v3/lease/grant", LeaseGrantRequest(seconds: WireNumber(Int64(seconds))))
+        guard let id = answer.id?.value else { throw EtcdError(.notUnderstood, "\(member) gives no lease") }
+        return id
+    }
+
+    /// Renews a lease; false if it has ended.
+    package func renewLease(_ id: Int64) async throws -> Bool {
+        let answer: LeaseRenewal = try await call("/v3/lease/keepalive", LeaseRequest(id: WireNumber(id)))
+        return (answer.result?.seconds?.value ?? 0) > 0
+    }
+
+    /// Ends a lease, and with it the keys under it.
+    package func revokeLease(_ id: Int64) async throws {
+        let _: LeaseResponse = try await call("/v3/lease/revoke", LeaseRequest(id: WireNumber(id)))
+    }
+}

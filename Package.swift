@@ -115,8 +115,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel",
-                "ServicePlan", "ServiceSource", argumentParser,
+                "Conntrack", "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
+                "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
             ]),
 
         // Used by tests only.

@@ -11,6 +11,6 @@ struct Bench: ParsableCommand {
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
         subcommands: [
             ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
-            LookupBench.self,
+            IPTablesApplyBench.self, IPTablesEndpointBench.self, LookupBench.self,
         ])
 }

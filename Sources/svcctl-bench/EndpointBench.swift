@@ -48,7 +48,7 @@ struct EndpointBench: ParsableCommand {
     }
 
     /// A service and what becomes of it: another one each time, in steps that meet all of them.
-    private static func change(_ services: [Service], _ run: Int) -> (Service, Service)? {
+    static func change(_ services: [Service], _ run: Int) -> (Service, Service)? {
         guard run < services.count else { return nil }
         let service = services[run * 7919 % services.count]
         guard !service.endpoints.isEmpty else { return nil }

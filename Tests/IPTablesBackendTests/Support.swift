@@ -38,6 +38,8 @@ struct Desired: Sendable {
 
     var options: LayoutOptions { LayoutOptions(node: node, masqueradeBit: masqueradeBit) }
 
+    var plans: ServicePlans { ServicePlans(services, node: node) }
+
     /// A program that has just been started and has looked at the namespace's kernel.
     func observing<Result: Sendable>(
         in namespace: NetworkNamespace,
@@ -45,7 +47,7 @@ struct Desired: Sendable {
     ) throws -> Result {
         try namespace.run {
             var reconciliation = Reconciliation(
-                IPTablesBackend(options: options), plans: ServicePlans(services, node: node))
+                IPTablesBackend(options: options), plans: plans)
             try reconciliation.observe()
             return try body(&reconciliation)
         }
@@ -67,7 +69,7 @@ struct Desired: Sendable {
     /// The dry run's input for a family's tool.
     func input(_ family: IPFamily) -> String {
         var restore = RestoreText(options: options)
-        for service in ServicePlans(services, node: node).services { restore.add(service) }
+        for service in plans.services { restore.add(service) }
         var text: [UInt8] = []
         restore.write(family, to: &text)
         return String(decoding: text, as: UTF8.self)

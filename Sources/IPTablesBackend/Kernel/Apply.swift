@@ -56,6 +56,9 @@ extension IPTablesBackend {
         return changes.batch(kernel, generation: nil).finished()
     }
 
+    /// Takes note that one more transaction was made which left our chains as we know them.
+    public mutating func expectGeneration() { kernel.generation = kernel.generation.map { $0 &+ 1 } }
+
     /// Rules that were added since the last observation have handles that only the kernel knows.
     private mutating func learnHandles(_ changes: Changes) throws(KernelError) {
         for change in changes.entries where change.isThere && kernel.entryHandles[change.key] == nil {

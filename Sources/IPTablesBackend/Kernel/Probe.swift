@@ -14,13 +14,9 @@ extension IPTablesBackend {
         guard case .transaction(let refusal) = error, refusal.cause.mayMeanMissingFeature else {
             return error.backendError
         }
-        var needed: [IPFamily: Set<Extension>] = [:]
+        var needed: [IPFamily: Set<KernelExtension>] = [:]
         state.forEachDesired { key, value in
-            for case .known(let rule) in ObjectValue?.some(value).rules {
-                for expression in rule.expressions(key.family) {
-                    if let known = Extension(expression, key.table) { needed[key.family, default: []].insert(known) }
-                }
-            }
+            needed[key.family, default: []].formUnion(KernelExtension.needed(by: key, value))
         }
         for family in IPFamily.allCases {
             let extensions = (needed[family] ?? []).sorted { $0.name < $1.name }
@@ -39,10 +35,10 @@ extension IPTablesBackend {
 
     /// The extensions among these that the kernel lacks. Nothing is changed: each is tried in a transaction that ends in
     /// a request that the kernel must refuse, and what counts is whether it refuses anything before that.
-    private mutating func missing(
-        _ extensions: [Extension], _ family: IPFamily
-    ) throws(KernelError) -> [Extension] {
-        var missing: [Extension] = []
+    mutating func missing(
+        _ extensions: [KernelExtension], _ family: IPFamily
+    ) throws(KernelError) -> [KernelExtension] {
+        var missing: [KernelExtension] = []
         for tried in extensions {
             let table = tried.table.table(family)
             var batch = Batch(generation: nil)
@@ -62,11 +58,19 @@ extension IPTablesBackend {
 }
 
 /// A match or target of iptables that a rule uses, with one of its uses.
-private struct Extension: Hashable {
+struct KernelExtension: Hashable {
     let name: String
     let table: XTTable
     let expression: Expression
 
+    /// What an object of ours needs.
+    static func needed(by key: ObjectKey, _ value: ObjectValue) -> [KernelExtension] {
+        ObjectValue?.some(value).rules.compactMap(\.known).flatMap { rule in
+            rule.expressions(key.family).compactMap { KernelExtension($0, key.table) }
+        }
+    }
+
+    /// Nil for what is no extension.
     init?(_ expression: Expression, _ table: XTTable) {
         switch expression {
         case .match(let name, _, _): self.name = "match \(name) (module xt_\(name))"
@@ -86,7 +90,9 @@ private struct Extension: Hashable {
         }
     }
 
-    static func == (left: Extension, right: Extension) -> Bool { left.name == right.name && left.table == right.table }
+    static func == (left: KernelExtension, right: KernelExtension) -> Bool {
+        left.name == right.name && left.table == right.table
+    }
 
     func hash(into hasher: inout Hasher) {
         hasher.combine(name)

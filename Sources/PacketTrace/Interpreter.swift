@@ -28,7 +28,7 @@ struct Interpreter {
     }
 
     consuming func path() -> PacketPath {
-        if packet.origin == .interface(nil) {
+        if packet.origin == .interface(nil), rules.asksForInterfaces {
             notes.append("the interface is not known (--via), so that rules about interfaces may not match")
         }
         let start = [World(probability: .one, state: PacketState(packet))]

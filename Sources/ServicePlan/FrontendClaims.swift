@@ -47,6 +47,7 @@ public struct FrontendClaims: Sendable {
             conflicts.append(Conflict(loser: name, winner: owner, frontend: frontend))
             return true
         }
+        service.dropUnusedPools()
         return conflicts
     }
 

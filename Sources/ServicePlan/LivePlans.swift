@@ -122,6 +122,7 @@ public struct LivePlans: Sendable {
             conflicts.append(.init(loser: name, winner: winner, frontend: frontend))
             return true
         }
+        admitted.dropUnusedPools()
         entries[name]?.admitted = admitted
         if !conflicts.isEmpty { lost[name] = conflicts }
     }

@@ -109,6 +109,9 @@ extension PlannedService {
         if let number = limitNumber { limitNumber = numbers.claim(name.description, preferred: number) }
     }
 
+    /// Whom nobody can address remembers nobody.
+    mutating func dropUnusedPools() { if frontends.isEmpty { pools = [] } }
+
     func releaseNumbers(_ numbers: inout PoolNumbers) {
         for pool in pools { numbers.release(pool.number, of: ownerName(pool)) }
         if let number = limitNumber { numbers.release(number, of: name.description) }

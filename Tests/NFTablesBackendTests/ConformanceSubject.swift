@@ -52,7 +52,8 @@ struct NFTablesSubject: SystemUnderTest {
     }
 
     /// The ruleset as stock nft lists it, an object a line. Objects are sorted, since they come in the order in which
-    /// they were made. The rules of a chain keep their order, but for the picking chains, where it means nothing.
+    /// they were made. The rules of a chain keep their order, but for those that come and go with services,
+    /// where it means nothing.
     func stateFingerprint(in namespace: NetworkNamespace) throws -> String {
         let listing = try namespace.tool(["nft", "-j", "list", "ruleset"])
         let object = try JSONSerialization.jsonObject(with: Data(listing.utf8)) as? [String: Any]
@@ -61,7 +62,7 @@ struct NFTablesSubject: SystemUnderTest {
         let lines = try entries.filter { $0["metainfo"] == nil }.map { entry -> String in
             let text = try Self.text(Self.normalized(entry))
             guard let rule = entry["rule"] as? [String: Any], let chain = rule["chain"] as? String,
-                !chain.hasPrefix("pick_")
+                !chain.hasPrefix("pick_"), !["remembered", "update_affinity", "forget"].contains(chain)
             else { return text }
             let key = "\(rule["family"] ?? "") \(chain)"
             places[key, default: 0] += 1

@@ -253,6 +253,11 @@ struct ConvergenceTests {
         #expect(try desired.differences(in: namespace) == [])
     }
 
+    /// Hundreds of thousands of keys are held: what a key takes is what a node pays.
+    @Test func keysAreSmall() {
+        #expect(MemoryLayout<ObjectKey>.stride == 48)
+    }
+
     /// A long-lived backend changes services back and forth without looking anew; rules that return have other handles.
     @Test func longLivedBackendKeepsTrackOfRules() throws {
         let namespace = try NetworkNamespace("handles")

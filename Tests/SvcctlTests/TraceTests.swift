@@ -31,8 +31,12 @@ struct TraceTests {
         let result = try trace("--from", "fd00::1", "--node-address", "fd00::10", "--to", "[fd00::10]:30080")
         #expect(result.status == 0)
         #expect(result.output.contains("\n= [fd00:244:1::2]:8080, masqueraded\n"))
+        #expect(!result.output.contains("note:"))
+        let byInterface = try trace(
+            "--from", "fd00::1", "--node-address", "fd00::10", "--to", "[fd00::10]:30080",
+            "--pod-interface-name-prefix", "veth")
         #expect(
-            result.output.hasSuffix(
+            byInterface.output.hasSuffix(
                 "note: the interface is not known (--via), so that rules about interfaces may not match\n"))
         let via = try trace(
             "--from", "fd00::1", "--node-address", "fd00::10", "--via", "eth0", "--to", "[fd00:96::10]:81", "--verbose")

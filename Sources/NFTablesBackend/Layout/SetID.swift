@@ -318,7 +318,7 @@ extension SetID {
             set.isDynamic = true
             // Elements that count connections go when they have none.
             set.hasTimeouts = role != .connectionsBySource
-            set.size = role == .affinity ? Self.mostEntries / UInt32(PoolGroup.affinityCount) : Self.mostEntries
+            set.size = role == .affinity ? Self.mostClients : Self.mostEntries
         }
         if role == .affinityDeparted {
             set.hasTimeouts = true
@@ -370,6 +370,8 @@ extension SetID {
 
     /// The most that rules may add to a set: some 150 MB. Beyond it clients are no longer remembered or limited.
     static let mostEntries: UInt32 = 1 << 20
+    /// The most clients that a group of pools remembers.
+    static let mostClients: UInt32 = 1 << 18
 }
 
 extension SetID {

@@ -48,13 +48,32 @@ struct RulesetIndex: Sendable {
 
     private var hooks: [Hook: [HookEntry]] = [:]
 
+    /// Whether a rule asks which interface a packet comes through; loopback does not count, since nothing else comes
+    /// through it than what is known to.
+    let asksForInterfaces: Bool
+
     init(_ ruleset: Ruleset) {
+        asksForInterfaces = ruleset.tables.contains {
+            $0.chains.contains { $0.rules.contains(where: Self.asksForInterface) }
+        }
         let tables = ruleset.tables.map(TableIndex.init)
         for point in Chain.Point.allCases {
             for family in IPFamily.allCases {
                 hooks[Hook(point: point, family: family)] = Self.entries(tables, point, family)
             }
         }
+    }
+
+    private static func asksForInterface(_ rule: Rule) -> Bool {
+        var wasLoaded = false
+        for expression in rule.expressions {
+            switch expression {
+            case .meta(.inputInterfaceName, _): wasLoaded = true
+            case .compare(_, _, let bytes) where wasLoaded: return bytes != PacketState.interfaceBytes("lo")
+            default: break
+            }
+        }
+        return wasLoaded
     }
 
     /// Everything that a hook calls, in its order.

@@ -53,10 +53,13 @@ final class AgentProcess: Sendable {
         return lines.first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
     }
 
-    /// Waits until something is so; false if it takes longer than ten seconds.
+    /// Waits until something is so; false if it takes longer than ten seconds. Where many tests run at once, a task may
+    /// wait for longer than that itself, so it looks at least a hundred times.
     func until(_ isSo: () throws -> Bool) async throws -> Bool {
         let end = ContinuousClock.now + .seconds(10)
-        while ContinuousClock.now < end {
+        var looks = 0
+        while ContinuousClock.now < end || looks < 100 {
+            looks += 1
             if try isSo() { return true }
             try await Task.sleep(for: .milliseconds(20))
         }

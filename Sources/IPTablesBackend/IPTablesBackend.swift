@@ -19,6 +19,8 @@ public struct IPTablesBackend: NodeBackend, ~Copyable {
     var socket: NFTablesSocket?
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
+    /// Hears what others do, if somebody asked for that.
+    var monitor: NFTablesMonitor?
 
     public init(options: LayoutOptions) { layout = Layout(options: options) }
 

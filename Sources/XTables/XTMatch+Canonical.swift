@@ -7,7 +7,7 @@ extension XTMatch {
     var rank: Int {
         switch self {
         case .source: 0
-        case .destination: 1
+        case .destination, .destinationLowBits: 1
         case .inputInterface: 2
         case .transport: 3
         default: Self.lastRank
@@ -21,6 +21,9 @@ extension XTMatch {
         switch self {
         case .source(let block, inverted: false) where block.prefixLength == 0: nil
         case .destination(let block, inverted: false) where block.prefixLength == 0: nil
+        case .destinationLowBits(_, let count) where count <= 0: nil
+        case .destinationLowBits(let value, let count):
+            .destinationLowBits(value & Self.lowMask(count), count: min(count, 8))
         case .inputInterface("", isPrefix: true, inverted: false): nil
         case .inputInterface(let name, let isPrefix, let inverted):
             .inputInterface(name.printable(interfaceNameLength), isPrefix: isPrefix, inverted: inverted)
@@ -36,6 +39,9 @@ extension XTMatch {
         default: self
         }
     }
+
+    /// A byte of which so many of the last bits are set.
+    static func lowMask(_ count: Int) -> UInt8 { UInt8(truncatingIfNeeded: (1 << min(max(count, 0), 8)) - 1) }
 
     /// The microseconds between two packets of a rate (`XT_HASHLIMIT_SCALE_v2` is a second).
     static func period(rate: UInt32) -> UInt32 { microseconds / min(max(rate, 1), microseconds) }

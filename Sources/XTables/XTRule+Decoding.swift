@@ -78,6 +78,9 @@ private struct RuleReader {
         case .payload(.network, family.sourceOffset, _, _):
             return block(bytes, mask).map { .source($0, inverted: inverted) }
         case .payload(.network, family.destinationOffset, _, _):
+            if let mask, mask.first == 0, let value = bytes.last {
+                return .destinationLowBits(value, count: mask.last?.nonzeroBitCount ?? 0)
+            }
             return block(bytes, mask).map { .destination($0, inverted: inverted) }
         case .payload(.transport, 2, 2, _):
             guard let transport, let port: UInt16 = Structure(bytes).number(0) else { return nil }

@@ -42,6 +42,12 @@ extension XTMatch {
             Self.compare(block, inverted, at: family.sourceOffset, &expressions)
         case .destination(let block, let inverted):
             Self.compare(block, inverted, at: family.destinationOffset, &expressions)
+        case .destinationLowBits(let value, let count):
+            let zeros = [UInt8](repeating: 0, count: family.addressLength)
+            let length = UInt32(family.addressLength)
+            expressions.append(.payload(base: .network, offset: family.destinationOffset, length: length, .first))
+            expressions.append(.bitwise(.first, mask: zeros.dropLast() + [Self.lowMask(count)], xor: zeros))
+            expressions.append(.compare(.first, .equal, zeros.dropLast() + [value]))
         case .destinationPort(.sctp, let port):
             expressions.append(.match(name: "sctp", revision: 0, payload: Extension.sctp(destinationPort: port)))
         case .destinationPort(_, let port):

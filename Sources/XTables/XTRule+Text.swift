@@ -28,6 +28,9 @@ extension XTMatch {
         switch self {
         case .source(let block, let inverted): text += "\(not(inverted)) -s \(block)".utf8
         case .destination(let block, let inverted): text += "\(not(inverted)) -d \(block)".utf8
+        case .destinationLowBits(let value, let count):
+            let mask = Self.lowMask(count)
+            text += (family == .ipv4 ? " -d 0.0.0.\(value)/0.0.0.\(mask)" : " -d \(lowest(value))/\(lowest(mask))").utf8
         case .inputInterface(let name, let isPrefix, let inverted):
             text += "\(not(inverted)) -i".utf8
             text.appendWord(isPrefix ? name + "+" : name)
@@ -150,4 +153,6 @@ extension [UInt8] {
 }
 
 private func not(_ inverted: Bool) -> String { inverted ? " !" : "" }
+/// An IPv6 address that has nothing but its last byte.
+private func lowest(_ byte: UInt8) -> IPAddress { IPAddress(ipv6: 0, UInt64(byte)) }
 private func hex(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }

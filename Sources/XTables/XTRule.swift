@@ -51,6 +51,8 @@ public enum XTMatch: Hashable, Sendable {
     case source(CIDR, inverted: Bool = false)
     /// `-d 10.96.0.10/32`.
     case destination(CIDR, inverted: Bool = false)
+    /// `-d 0.0.0.17/0.0.0.63`, in IPv6 `-d ::11/::3f`: the last bits of the destination, of which 1 to 8 count.
+    case destinationLowBits(UInt8, count: Int)
     /// `-i cni0`, or `-i veth+` for all names that begin so. Names have 1 to 15 bytes.
     case inputInterface(String, isPrefix: Bool = false, inverted: Bool = false)
     /// `-p tcp`.

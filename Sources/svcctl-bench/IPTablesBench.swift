@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Dataplane
+internal import Glibc
 internal import IPTablesBackend
 internal import NetAddress
 internal import ServiceModel
@@ -97,10 +98,12 @@ struct IPTablesEndpointBench: ParsableCommand {
         let socket = try BareSocket()
         var stopwatch = Stopwatch()
         for case (let service, let changed)? in changes {
+            usleep(Self.pause)
             try stopwatch.measure("change") { () throws(BackendError) in
                 replace(service, changed, planner, &reconciliation)
                 _ = try reconciliation.apply()
             }
+            usleep(Self.pause)
             replace(changed, service, planner, &reconciliation)
             let bytes = try reconciliation.backend.transaction(for: reconciliation.state)
             try stopwatch.measure("kernel") { () throws(BareSocket.Failure) in try socket.send(bytes) }
@@ -110,6 +113,10 @@ struct IPTablesEndpointBench: ParsableCommand {
         }
         try IPTablesPipeline.removeAll()
     }
+
+    /// In microseconds. Before the kernel makes an extension of iptables, it waits until those that earlier transactions
+    /// have deleted are gone, which is when every processor has been idle once: 10 to 20 milliseconds.
+    private static let pause: UInt32 = 60_000
 
     private func replace(
         _ service: Service, _ changed: Service, _ planner: ServicePlanner,

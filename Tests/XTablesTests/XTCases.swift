@@ -29,6 +29,9 @@ struct XTCase: Sendable, CustomTestStringConvertible {
         XTCase(
             [.sourceIsDestination],
             "-m bpf --bytecode \"6,32 0 0 12,7 0 0 0,32 0 0 16,29 0 1 0,6 0 0 1,6 0 0 0\""),
+        XTCase([.destinationLowBits(17, count: 6)], .jump("OTHER"), "-d 0.0.0.17/0.0.0.63 -j OTHER"),
+        XTCase([.destinationLowBits(255, count: 8)], "-d 0.0.0.255/0.0.0.255"),
+        XTCase([.destinationLowBits(0, count: 1)], "-d 0.0.0.0/0.0.0.1"),
         XTCase([.source(block("10.0.0.0/8"))], "-s 10.0.0.0/8"),
         XTCase([.source(block("10.128.0.0/9"), inverted: true)], "! -s 10.128.0.0/9"),
         XTCase([.source(block("192.0.2.7/32"))], "-s 192.0.2.7/32"),
@@ -77,6 +80,9 @@ struct XTCase: Sendable, CustomTestStringConvertible {
             "-m conntrack --ctstate DNAT -m bpf --bytecode \"18,32 0 0 8,7 0 0 0,32 0 0 24,29 0 13 0,"
                 + "32 0 0 12,7 0 0 0,32 0 0 28,29 0 9 0,32 0 0 16,7 0 0 0,32 0 0 32,29 0 5 0,"
                 + "32 0 0 20,7 0 0 0,32 0 0 36,29 0 1 0,6 0 0 1,6 0 0 0\""),
+        XTCase([.destinationLowBits(0x11, count: 6)], .jump("OTHER"), "-d ::11/::3f -j OTHER"),
+        XTCase([.destinationLowBits(0xff, count: 3)], "-d ::7/::7"),
+        XTCase([.destinationLowBits(0, count: 8)], "-d ::/::ff"),
         XTCase([.source(block("fd00::/8"))], "-s fd00::/8"),
         XTCase([.source(block("fd00::/64"), inverted: true)], "! -s fd00::/64"),
         XTCase([.source(block("fd00::/61"))], "-s fd00::/61"),

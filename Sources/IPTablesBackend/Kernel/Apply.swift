@@ -35,6 +35,7 @@ extension IPTablesBackend {
                 return summary
             } catch {
                 guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error, state) }
+                if error.isStale, isStillRight() { continue }
                 try observe(into: &state)
             }
         }

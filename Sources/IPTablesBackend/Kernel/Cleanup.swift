@@ -31,8 +31,8 @@ extension IPTablesBackend {
         for (base, rules) in content.bases {
             let ours = Layout.jumps.filter { $0.table == table && $0.base == base.name }.map(\.rule)
             for observed in rules {
-                guard let rule = XTRule(observed.rule.expressions, family), ours.contains(rule) else { continue }
-                batch.deleteRules(of: base, handle: observed.handle, rule: observed.rule)
+                guard let rule = observed.rule.known, ours.contains(rule) else { continue }
+                batch.deleteRules(of: base, handle: observed.handle, rule: rule.rule(family))
                 removed += 1
             }
         }

@@ -60,10 +60,10 @@ extension IPTablesBackend {
     }
 
     private static func foreignChain(
-        _ family: IPFamily, _ table: XTTable, _ name: String, _ rules: [ObservedRule]
+        _ family: IPFamily, _ table: XTTable, _ name: String, _ rules: [FoundRule]
     ) -> KernelError {
         let command = "\(family == .ipv4 ? "iptables" : "ip6tables") -t \(table.rawValue)"
-        let rule = rules.first.map { ChainRule($0.rule, family).text(family) } ?? ""
+        let rule = rules.first.map { $0.rule.text(family) } ?? ""
         return .foreign(
             "the chain \(name) of `\(command)` is there, but was not made by svcctl (no rule of it says so, the first is "
                 + "`\(rule)`); remove it with `\(command) -F \(name)` and `-X \(name)` if nobody needs it")
@@ -73,14 +73,14 @@ extension IPTablesBackend {
 
     /// Our jump is one rule among others; where it stands is the administrator's business.
     private mutating func observe(
-        _ base: Chain, _ rules: [ObservedRule], _ table: XTTable, _ family: IPFamily,
+        _ base: Chain, _ rules: [FoundRule], _ table: XTTable, _ family: IPFamily,
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
         kernel.bases.insert(BasePlace(family: family, table: table, chain: base.name))
         for jump in Layout.jumps where jump.table == table && jump.base == base.name {
             let key = ObjectKey.jump(family, table, base.name)
             let expected = ChainRule.known(jump.rule)
-            for observed in rules where ChainRule(observed.rule, family) == expected {
+            for observed in rules where observed.rule == expected {
                 if kernel.jumpHandles[key] == nil {
                     kernel.jumpHandles[key] = observed.handle
                     state.observe(key, .rule(expected))
@@ -104,11 +104,11 @@ extension IPTablesBackend {
     // MARK: - Our chains
 
     private mutating func observe(
-        _ name: String, _ rules: [ObservedRule], _ table: XTTable, _ family: IPFamily,
+        _ name: String, _ rules: [FoundRule], _ table: XTTable, _ family: IPFamily,
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
         let key = ObjectKey.chain(family, table, name)
-        let known = rules.map { ChainRule($0.rule, family) }
+        let known = rules.map(\.rule)
         guard let shared = SharedChain(table, name) else {
             state.observe(key, .chain(known))
             return

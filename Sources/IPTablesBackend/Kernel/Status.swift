@@ -56,17 +56,17 @@ private struct StatusCollector {
 
     var isEmpty: Bool { chains.isEmpty && leading.isEmpty && refusing.isEmpty }
 
-    mutating func add(_ name: String, _ table: XTTable, _ rules: [ObservedRule]) {
+    mutating func add(_ name: String, _ table: XTTable, _ rules: [FoundRule]) {
         guard let shared = SharedChain(table, name) else {
-            if table == .nat { chains[name] = rules.compactMap { XTRule($0.rule.expressions, family) } }
+            if table == .nat { chains[name] = rules.compactMap(\.rule.known) }
             return
         }
         chains[name] = chains[name] ?? []
         for observed in rules {
-            guard let rule = XTRule(observed.rule.expressions, family), let key = EntryKey(rule, shared, family),
+            guard let rule = observed.rule.known, let key = EntryKey(rule, shared, family),
                 key.transport != nil
             else { continue }
-            let entry = Entry(rule: rule, packets: observed.counter?.packets ?? 0)
+            let entry = Entry(rule: rule, packets: observed.packets)
             if table == .nat { leading[key] = entry } else { refusing[key.inNAT] = entry }
         }
     }

@@ -3,14 +3,28 @@ internal import NetAddress
 internal import Netlink
 internal import XTables
 
+/// A rule as it was found.
+struct FoundRule {
+    let handle: UInt64
+    let rule: ChainRule
+    /// How many packets it has met.
+    let packets: UInt64
+
+    init(_ observed: ObservedRule, _ family: IPFamily) {
+        handle = observed.handle
+        rule = ChainRule(observed.rule, family)
+        packets = observed.counter?.packets ?? 0
+    }
+}
+
 /// What a table has that concerns us.
 struct TableContent {
     /// Base chains that lead to us.
-    var bases: [(chain: Chain, rules: [ObservedRule])] = []
+    var bases: [(chain: Chain, rules: [FoundRule])] = []
     /// Chains that are ours.
-    var ours: [(name: String, rules: [ObservedRule])] = []
+    var ours: [(name: String, rules: [FoundRule])] = []
     /// Chains that have a name of ours, but are somebody else's.
-    var foreign: [(name: String, rules: [ObservedRule])] = []
+    var foreign: [(name: String, rules: [FoundRule])] = []
 }
 
 extension IPTablesBackend {
@@ -20,7 +34,7 @@ extension IPTablesBackend {
         let chains = try read { (socket) throws(NetlinkError) in try socket.chains(of: table.table(family)) }
         let bases = Set(table.baseChains(family).map(\.name))
         var content = TableContent()
-        var named: [String: [ObservedRule]] = [:]
+        var named: [String: [FoundRule]] = [:]
         for chain in chains {
             if bases.contains(chain.name) {
                 let leadsToUs = Layout.jumps.contains { $0.table == table && $0.base == chain.name }
@@ -30,27 +44,27 @@ extension IPTablesBackend {
                 named[chain.name] = try rules(of: chain)
             }
         }
-        let ours = Self.owned(named, family)
+        let ours = Self.owned(named)
         for (name, rules) in named.sorted(by: { $0.key < $1.key }) {
             if ours.contains(name) { content.ours.append((name, rules)) } else { content.foreign.append((name, rules)) }
         }
         return content
     }
 
-    private mutating func rules(of chain: Chain) throws(KernelError) -> [ObservedRule] {
-        try read { (socket) throws(NetlinkError) in try socket.rules(of: chain) }
+    private mutating func rules(of chain: Chain) throws(KernelError) -> [FoundRule] {
+        try read { (socket) throws(NetlinkError) in try socket.rules(of: chain) }.map { FoundRule($0, chain.family) }
     }
 
     /// Chains with a mark, empty ones with a name that we give, and those that such chains lead to: a rule with a mark
     /// may have been changed by hand.
-    private static func owned(_ chains: [String: [ObservedRule]], _ family: IPFamily) -> Set<String> {
+    private static func owned(_ chains: [String: [FoundRule]]) -> Set<String> {
         var owned: Set<String> = []
         var next = chains.filter { name, rules in
-            rules.isEmpty ? ChainName.isGiven(name) : rules.contains { ChainRule($0.rule, family).isMark }
+            rules.isEmpty ? ChainName.isGiven(name) : rules.contains(where: \.rule.isMark)
         }.map(\.key)
         while let name = next.popLast() {
             guard let rules = chains[name], owned.insert(name).inserted else { continue }
-            next += rules.compactMap { ChainRule($0.rule, family).destination }.filter { !owned.contains($0) }
+            next += rules.compactMap(\.rule.destination).filter { !owned.contains($0) }
         }
         return owned
     }

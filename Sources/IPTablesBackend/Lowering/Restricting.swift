@@ -67,13 +67,10 @@ extension ServiceLowering {
         case .balance:
             if frontend.isGuarded { entry(frontend, shared, .drop, &collector) }
         }
-        // Semantics 31. Services may share an address, so that the comment does not name one.
+        // Semantics 31.
         guard case .clusterIP(let address) = frontend.address else { return }
         let rule = XTRule(
-            [
-                .destination(CIDR(address)), .comment("undefined port of a cluster IP"),
-                .addressType(source: false, isLocal: false),
-            ], .reject)
+            [.destination(CIDR(address)), .addressType(source: false, isLocal: false)], .reject)
         collector.add(.entry(EntryKey(address.family, .clusterIPs, address, nil, 0)), .rule(.known(rule)))
     }
 

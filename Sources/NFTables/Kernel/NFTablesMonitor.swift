@@ -13,22 +13,25 @@ public struct NFTablesMonitor: ~Copyable {
         /// and the thread's name. One's own transactions are better known by their generation.
         public var processID: UInt32?
         public var processName: String?
-        /// Whether it changed anything in a table of the watched name.
+        /// Whether it changed anything in a table of a watched name.
         public var touchesTable: Bool
     }
 
     private var socket: NetlinkSocket
-    private let table: String
+    private let tables: Set<String>
     /// What has been heard of the transaction whose end has not.
     private var touchesTable = false
 
     /// Begins to listen. What happens before does not count: read the ruleset after this.
-    public init(table: String) throws(NetlinkError) {
+    public init(table: String) throws(NetlinkError) { try self.init(tables: [table]) }
+
+    /// The same for tables of several names.
+    public init(tables: Set<String>) throws(NetlinkError) {
         let socket = try NetlinkSocket(.netfilter)
         // A transaction of ten thousand services tells of some two hundred thousand elements.
         try socket.join(group: UInt32(NFNLGRP_NFTABLES.rawValue), bufferSize: 8 << 20)
         self.socket = socket
-        self.table = table
+        self.tables = tables
     }
 
     /// The descriptor to wait on with `poll`, for as long as the monitor lives.
@@ -38,7 +41,7 @@ public struct NFTablesMonitor: ~Copyable {
     ///
     /// - Returns: nil if the kernel had to leave out messages: anything may have happened.
     public mutating func commits() throws(NetlinkError) -> [Commit]? {
-        var heard = Heard(table: table, touchesTable: touchesTable)
+        var heard = Heard(tables: tables, touchesTable: touchesTable)
         var isComplete = true
         while true {
             do {
@@ -56,7 +59,7 @@ public struct NFTablesMonitor: ~Copyable {
 
 /// Puts messages together to transactions: what was changed comes first, and then the number that it made.
 private struct Heard {
-    let table: String
+    let tables: Set<String>
     var touchesTable: Bool
     var commits: [NFTablesMonitor.Commit] = []
 
@@ -65,7 +68,8 @@ private struct Heard {
         let attributes = message.attributes(after: netfilterHeaderLength)
         guard message.type & 0xff == UInt16(NFT_MSG_NEWGEN.rawValue) else {
             // Every kind of object has the name of its table, or of itself if it is one, as the first attribute.
-            if attributes.first(UInt16(NFTA_TABLE_NAME.rawValue))?.string == table { touchesTable = true }
+            let name = attributes.first(UInt16(NFTA_TABLE_NAME.rawValue))?.string
+            if let name, tables.contains(name) { touchesTable = true }
             return
         }
         guard let generation: UInt32 = attributes.first(UInt16(NFTA_GEN_ID.rawValue))?.bigEndian() else { return }

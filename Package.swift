@@ -134,7 +134,11 @@ let package = Package(
                 "Agent", "Dataplane", "DataplaneTestKit", "NFTablesBackend", "NetAddress", "ServiceModel",
                 "ServicePlan", "ServiceSource",
             ]),
-        .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "PrometheusText", logging, metrics]),
+        .testTarget(
+            name: "AgentRuntimeTests",
+            dependencies: [
+                "Agent", "AgentRuntime", "PrometheusText", "ServiceModel", "ServicePlan", logging, metrics, yams,
+            ]),
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(

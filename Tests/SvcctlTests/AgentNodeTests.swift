@@ -79,7 +79,7 @@ struct AgentNodeTests {
     /// Nobody else can change the tables while the agent lives; they stay when it is killed, the next one takes them as
     /// they are, and without the option they can be changed by everybody again.
     @Test func protectsItsTables() async throws {
-        let lab = try Lab(pods: 1)
+        let lab = try Lab(pods: 2)
         let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
         defer { for server in servers { server.stop() } }
         let files = try AgentTests.files()

@@ -107,7 +107,7 @@ struct TraceTests {
         #expect(both.output == (try namespace.svcctl(question + ["-"], input: Sample.web)).output)
         try namespace.nft("delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }\n")
         let torn = try namespace.svcctl(question)
-        #expect(torn.output.hasSuffix("= 10.244.1.2:8080 with probability 1/2\n= refused with probability 1/2\n"))
+        #expect(torn.output.hasSuffix("= 10.244.1.2:8080 with probability 1/2\n= dropped with probability 1/2\n"))
 
         let forbidden = try namespace.svcctlWithoutPrivilege(question)
         #expect(forbidden.status == 77 && forbidden.output.isEmpty)

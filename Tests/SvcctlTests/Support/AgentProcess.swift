@@ -9,9 +9,10 @@ final class AgentProcess: Sendable {
     let files: Files
     private let program: RunningProgram
 
-    /// Starts it. Without a `--source` or `--config` among the arguments it watches the directory `services`.
+    /// Starts it, as the last part of a command if there is a prefix. Without a `--source` or `--config` among the arguments it watches the directory `services`.
     init(
-        in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = [], environment: [String: String] = [:]
+        in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = [], environment: [String: String] = [:],
+        prefix: [String] = []
     ) throws {
         self.namespace = namespace
         self.files = files
@@ -19,15 +20,15 @@ final class AgentProcess: Sendable {
         let isTold = arguments.contains("--source") || arguments.contains("--config")
         let settings = environment.isEmpty ? [] : ["env"] + environment.map { "\($0.key)=\($0.value)" }
         program = try RunningProgram(
-            settings + [Svcctl.path(), "agent", "--socket", files["agent.sock"]]
+            settings + prefix + [Svcctl.path(), "agent", "--socket", files["agent.sock"]]
                 + (isTold ? [] : ["--source", "file:\(files["services"])"]) + arguments, in: namespace)
     }
 
     /// Starts it and waits until its first state stands in the kernel.
-    static func ready(in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = []) async throws
-        -> AgentProcess
-    {
-        let agent = try AgentProcess(in: namespace, files, arguments)
+    static func ready(
+        in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = [], prefix: [String] = []
+    ) async throws -> AgentProcess {
+        let agent = try AgentProcess(in: namespace, files, arguments, prefix: prefix)
         let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
         let log = try agent.log()
         try #require(isReady, "\(log)")

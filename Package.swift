@@ -79,8 +79,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan",
-                "ServiceSource", argumentParser, logging,
+                "Dataplane", "EtcdSource", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel",
+                "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 
         // Measures the parts of the way in one process; hack/bench runs it.
@@ -95,6 +95,9 @@ let package = Package(
         .systemLibrary(name: "CNamespaces"),
         .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
+
+        .target(
+            name: "EtcdTestKit", dependencies: ["DataplaneTestKit", "EtcdSource", nio("NIOCore"), nio("NIOPosix")]),
 
         .target(
             name: "DataplaneConformance",
@@ -113,10 +116,7 @@ let package = Package(
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",
-            dependencies: [
-                "DataplaneTestKit", "EtcdSource", "NetAddress", "ServiceModel", "ServiceSource", logging,
-                nio("NIOCore"), nio("NIOPosix"),
-            ]),
+            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),
@@ -137,7 +137,10 @@ let package = Package(
         // Runs the built program, which is why it depends on it.
         .testTarget(
             name: "SvcctlTests",
-            dependencies: ["CSandbox", "DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "svcctl"]),
+            dependencies: [
+                "CSandbox", "DataplaneTestKit", "EtcdSource", "EtcdTestKit", "NFTables", "NetAddress", "Netlink",
+                "svcctl",
+            ]),
     ]
 )
 

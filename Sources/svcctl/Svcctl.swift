@@ -2,17 +2,18 @@ internal import ArgumentParser
 
 /// The command line: arguments in, text and an exit code out. Everything else is in the modules below.
 @main
-struct Svcctl: ParsableCommand {
+struct Svcctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svcctl",
         abstract: "Turns service definitions into kernel load balancing: nftables, by netlink.",
         discussion: """
             Exit codes: 0 done; diff: 0 no difference, 1 differences; 64 usage; 65 invalid definitions (nothing was \
-            changed); 66 an input that cannot be read, or nothing to trace; 69 the kernel lacks something; 74 the kernel refused; \
-            77 not permitted.
+            changed); 66 an input that cannot be read, nothing to trace, no such service in etcd; 69 the kernel lacks \
+            something, or etcd does not answer; 74 the kernel or etcd refused; 76 what answers is not etcd; 77 not permitted.
             """,
         version: "0.1.0",
         subcommands: [
             Apply.self, Diff.self, Check.self, Status.self, Trace.self, Backends.self, Cleanup.self,
+            Put.self, Get.self, Delete.self, Accept.self, Register.self,
         ])
 }

@@ -1,16 +1,10 @@
 @testable import EtcdSource
+import EtcdTestKit
 import Foundation
-import Logging
 import NetAddress
 import ServiceModel
 import ServiceSource
 import Testing
-
-/// The value of a service's key, by the last part of its name and of its address.
-func serviceObject(_ name: String, _ number: Int, _ more: String = "") -> String {
-    #"{"name": "shop/\#(name)", "clusterIPs": ["10.96.\#(number / 256).\#(number % 256)"], "#
-        + #""ports": [{"name": "http", "port": 80}]\#(more)}"#
-}
 
 /// What a test knows of a source: everything it said, put together.
 struct Listener {
@@ -55,51 +49,9 @@ struct Listener {
 }
 
 extension EtcdServer {
-    static let quick: EtcdTiming = {
-        var timing = EtcdTiming()
-        timing.request = .seconds(1)
-        timing.silence = .milliseconds(500)
-        timing.firstPause = .milliseconds(20)
-        timing.longestPause = .milliseconds(200)
-        return timing
-    }()
-
     func source(_ credentials: EtcdCredentials = EtcdCredentials()) throws -> EtcdSource {
         EtcdSource(try location, credentials: credentials, timing: Self.quick)
     }
-
-    /// Sends changes, 128 in each transaction.
-    func write(_ changes: [EtcdChange], _ credentials: EtcdCredentials = EtcdCredentials()) async throws {
-        try await with(credentials) { connection in
-            for start in stride(from: 0, to: changes.count, by: 128) {
-                try await connection.write(Array(changes[start..<min(start + 128, changes.count)]))
-            }
-        }
-    }
-
-    func with<Output>(
-        _ credentials: EtcdCredentials = EtcdCredentials(), _ body: (EtcdConnection) async throws -> Output
-    ) async throws -> Output {
-        let connection = try EtcdConnection(url, credentials, Self.quick)
-        do {
-            let output = try await body(connection)
-            await connection.close()
-            return output
-        } catch {
-            await connection.close()
-            throw error
-        }
-    }
-
-    func put(_ key: String, _ value: String) async throws { try await write([.put("/svcctl/" + key, value)]) }
-    func put(service name: String, _ number: Int, _ more: String = "") async throws {
-        try await put("services/shop/\(name)", serviceObject(name, number, more))
-    }
-    func delete(_ key: String) async throws { try await write([.delete(key: "/svcctl/" + key)]) }
-}
-
-extension EtcdChange {
-    static func put(_ key: String, _ value: String) -> EtcdChange { .put(key: key, value: Array(value.utf8)) }
 }
 
 extension EtcdConnection {
@@ -114,10 +66,6 @@ extension EtcdConnection {
         let _: RangeResponse = try await call("/v3/kv/compaction", Compaction(revision: WireNumber(revision)))
     }
 }
-
-let debugLogger: Logger = {
-    var l = Logger(label: "x", factory: { StreamLogHandler.standardError(label: $0) }); l.logLevel = .trace; return l
-}()
 
 extension EtcdConnection {
     private struct Status: Decodable {

@@ -69,8 +69,13 @@ extension EtcdError {
         switch error {
         case let error as EtcdError: self = error
         case let error as NIOConnectionError:
-            let reason = error.connectionErrors.first.map { "\($0.error)" } ?? "the name is not known"
-            self.init(.unreachable, "\(member): no connection: \(reason)")
+            if let first = error.connectionErrors.first {
+                self.init(transport: first.error, member: member)
+            } else {
+                self.init(.unreachable, "\(member): no connection: the name is not known")
+            }
+        case let error as IOError:
+            self.init(.unreachable, "\(member): no connection: \(String(cString: strerror(error.errnoCode)))")
         case let error as NIOSSLError: self.init(tls: "\(error)", member: member)
         case let error as BoringSSLError: self.init(tls: "\(error)", member: member)
         case let error as HTTPClientError: self.init(.unreachable, "\(member): \(error.shortDescription)")

@@ -106,9 +106,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Agent", "AgentRuntime", "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
-                "PacketTrace",
-                "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
+                "Agent", "AgentRuntime", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables", "NFTablesBackend",
+                "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 
         // Measures the parts of the way in one process; hack/bench runs it.
@@ -123,6 +122,9 @@ let package = Package(
         .systemLibrary(name: "CNamespaces"),
         .systemLibrary(name: "CSandbox"),
         .target(name: "DataplaneTestKit", dependencies: ["CNamespaces", "NetAddress"]),
+
+        .target(
+            name: "EtcdTestKit", dependencies: ["DataplaneTestKit", "EtcdSource", nio("NIOCore"), nio("NIOPosix")]),
 
         .target(
             name: "DataplaneConformance",
@@ -147,10 +149,7 @@ let package = Package(
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",
-            dependencies: [
-                "DataplaneTestKit", "EtcdSource", "NetAddress", "ServiceModel", "ServiceSource", logging,
-                nio("NIOCore"), nio("NIOPosix"),
-            ]),
+            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource"]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),
@@ -177,7 +176,10 @@ let package = Package(
         // Runs the built program, which is why it depends on it.
         .testTarget(
             name: "SvcctlTests",
-            dependencies: ["CSandbox", "DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "svcctl"]),
+            dependencies: [
+                "CSandbox", "DataplaneTestKit", "EtcdSource", "EtcdTestKit", "NFTables", "NetAddress", "Netlink",
+                "svcctl",
+            ]),
     ]
 )
 

@@ -1,12 +1,20 @@
 import Glibc
 import Synchronization
 
-/// A program that runs on in a namespace, such as an agent. It is killed when the object goes.
+/// A program that runs on, such as an agent in a namespace. It is killed when the object goes.
 public final class RunningProgram: Sendable {
     private let command: [String]
     private let process: pid_t
     private let files: Program.StandardFiles
     private let status: Mutex<Int32?>
+
+    /// Starts a program where the tests run.
+    public init(_ command: [String], input: String = "") throws {
+        self.command = command
+        files = try Program.StandardFiles.open(input: input)
+        process = try Program.start(command, files)
+        status = Mutex(nil)
+    }
 
     /// Starts a program; it is found as ``NetworkNamespace/toolResult(_:input:timeout:)`` finds it.
     public init(_ command: [String], in namespace: NetworkNamespace, input: String = "") throws {

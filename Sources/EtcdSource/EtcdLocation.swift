@@ -8,6 +8,8 @@ public struct EtcdLocation: Hashable, Sendable {
     public let isSecure: Bool
 
     public static let defaultPrefix = "/svcctl"
+    /// An etcd on this machine, as it is set up by default.
+    public static let local = EtcdLocation(members: ["http://127.0.0.1:\(defaultPort)"], prefix: defaultPrefix)
     static let defaultPort = 2379
 
     /// Reads `[etcd:]http[s]://HOST[:PORT][,[http[s]://]HOST[:PORT]…][/PREFIX]`.
@@ -38,6 +40,12 @@ public struct EtcdLocation: Hashable, Sendable {
         }
         self.members = members
         self.prefix = try Self.prefix(prefix, in: text)
+    }
+
+    private init(members: [String], prefix: String) {
+        self.members = members
+        self.prefix = prefix
+        isSecure = false
     }
 
     private static func scheme(of text: Substring) -> String? {

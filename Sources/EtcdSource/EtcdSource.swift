@@ -30,6 +30,9 @@ public struct EtcdSource: DefinitionSource {
 
     public var name: String { location.description }
 
+    /// Why a value would not even be looked at; nil if it would be.
+    package static func problem(ofValue value: [UInt8]) -> String? { StoredDocument(value).problem }
+
     public func updates() -> SourceUpdates {
         let (updates, mailbox) = SourceUpdates.makeMailbox()
         let watcher = EtcdWatcher(self, mailbox)

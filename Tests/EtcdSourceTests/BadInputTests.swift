@@ -1,4 +1,5 @@
 import EtcdSource
+import EtcdTestKit
 import ServiceModel
 import ServiceSource
 import Testing

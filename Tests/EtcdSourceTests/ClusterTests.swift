@@ -1,4 +1,5 @@
 import EtcdSource
+import EtcdTestKit
 import Glibc
 import ServiceModel
 import ServiceSource

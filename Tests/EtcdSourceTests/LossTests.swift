@@ -1,4 +1,5 @@
 import EtcdSource
+import EtcdTestKit
 import Foundation
 import Glibc
 import ServiceModel

@@ -1,16 +1,10 @@
 @testable import EtcdSource
+import EtcdTestKit
 import Foundation
-import Logging
 import NetAddress
 import ServiceModel
 import ServiceSource
 import Testing
-
-/// The value of a service's key, by the last part of its name and of its address.
-func serviceObject(_ name: String, _ number: Int, _ more: String = "") -> String {
-    #"{"name": "shop/\#(name)", "clusterIPs": ["10.96.\#(number / 256).\#(number % 256)"], "#
-        + #""ports": [{"name": "http", "port": 80}]\#(more)}"#
-}
 
 /// What a test knows of a source: everything it said, put together.
 struct Listener {
@@ -55,51 +49,9 @@ struct Listener {
 }
 
 extension EtcdServer {
-    static let quick: EtcdTiming = {
-        var timing = EtcdTiming()
-        timing.request = .seconds(1)
-        timing.silence = .milliseconds(500)
-        timing.firstPause = .milliseconds(20)
-        timing.longestPause = .milliseconds(200)
-        return timing
-    }()
-
     func source(_ credentials: EtcdCredentials = EtcdCredentials()) throws -> EtcdSource {
         EtcdSource(try location, credentials: credentials, timing: Self.quick)
     }
-
-    /// Sends changes, 128 in each transaction.
-    func write(_ changes: [EtcdChange], _ credentials: EtcdCredentials = EtcdCredentials()) async throws {
-        try await with(credentials) { connection in
-            for start in stride(from: 0, to: changes.count, by: 128) {
-                try await connection.write(Array(changes[start..<min(start + 128, changes.count)]))
-            }
-        }
-    }
-
-    func with<Output>(
-        _ credentials: EtcdCredentials = EtcdCredentials(), _ body: (EtcdConnection) async throws -> Output
-    ) async throws -> Output {
-        let connection = try EtcdConnection(url, credentials, Self.quick)
-        do {
-            let output = try await body(connection)
-            await connection.close()
-            return output
-        } catch {
-            await connection.close()
-            throw error
-        }
-    }
-
-    func put(_ key: String, _ value: String) async throws { try await write([.put("/svcctl/" + key, value)]) }
-    func put(service name: String, _ number: Int, _ more: String = "") async throws {
-        try await put("services/shop/\(name)", serviceObject(name, number, more))
-    }
-    func delete(_ key: String) async throws { try await write([.delete(key: "/svcctl/" + key)]) }
-}
-
-extension EtcdChange {
-    static func put(_ key: String, _ value: String) -> EtcdChange { .put(key: key, value: Array(value.utf8)) }
 }
 
 extension EtcdConnection {
@@ -115,10 +67,6 @@ extension EtcdConnection {
     }
 }
 
-let debugLogger: Logger = {
-    var l = Logger(label: "x", factory: { StreamLogHandler.standardError(label: $0) }); l.logLevel = .trace; return l
-}()
-
 extension EtcdConnection {
     private struct Status: Decodable {
         struct Header: Decodable { var member_id: String }
@@ -129,5 +77,34 @@ extension EtcdConnection {
     func isLeader() async throws -> Bool {
         let status: Status = try await call("/v3/maintenance/status", [String: String]())
         return status.header.member_id == status.leader
+    }
+}
+
+extension EtcdServer {
+    private struct Done: Decodable {}
+    private struct Permission: Encodable {
+        struct Range: Encodable {
+            var permType = "READWRITE"
+            var key = Data("/svcctl/".utf8)
+            var range_end = Data("/svcctl0".utf8)
+        }
+        var name = "svcctl"
+        var perm = Range()
+    }
+
+    /// From now on only users may do anything: `root`, and `agent` with the password `secret`, who may use the prefix.
+    func enableUsers() async throws {
+        try await with { connection in
+            func ask(_ path: String, _ request: [String: String]) async throws {
+                let _: Done = try await connection.call("/v3/auth/" + path, request)
+            }
+            try await ask("user/add", ["name": "root", "password": "root"])
+            try await ask("user/grant", ["user": "root", "role": "root"])
+            try await ask("user/add", ["name": "agent", "password": "secret"])
+            try await ask("role/add", ["name": "svcctl"])
+            let _: Done = try await connection.call("/v3/auth/role/grant", Permission())
+            try await ask("user/grant", ["user": "agent", "role": "svcctl"])
+            try await ask("enable", [:])
+        }
     }
 }

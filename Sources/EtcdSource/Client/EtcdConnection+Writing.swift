@@ -21,25 +21,29 @@ extension EtcdConnection {
         return (answer.responses ?? []).reduce(0) { $0 + Int($1.deletion?.deleted?.value ?? 0) }
     }
 
-    /// The values under keys that begin with a text, by key, in order.
+    /// The keys that begin with a text, which must not be empty, with their values, in order of keys.
     package func values(prefix: String) async throws -> [(key: String, value: [UInt8])] {
-        var start = Data(prefix.utf8)
-        var revision: WireNumber?
-        var result: [(key: String, value: [UInt8])] = []
-        guard var end = start.last.map({ start.dropLast() + [$0 &+ 1] }) else { return [] }
-        end = Data(end)
+        try await pairs(prefix: prefix).map { pair in
+            (String(decoding: pair.key ?? Data(), as: UTF8.self), pair.value.map { Array($0) } ?? [])
+        }
+    }
+
+    /// The keys that begin with a text, which must not be empty, in order.
+    package func keys(prefix: String) async throws -> [String] {
+        try await pairs(prefix: prefix, keysOnly: true).map { String(decoding: $0.key ?? Data(), as: UTF8.self) }
+    }
+
+    private func pairs(prefix: String, keysOnly: Bool? = nil) async throws -> [KeyValue] {
+        var request = RangeRequest(key: Data(prefix.utf8), limit: WireNumber(Int64(timing.page)), keysOnly: keysOnly)
+        guard let last = prefix.utf8.last else { return [] }
+        request.rangeEnd = Data(prefix.utf8.dropLast() + [last &+ 1])
+        var result: [KeyValue] = []
         while true {
-            let answer: RangeResponse = try await call(
-                "/v3/kv/range",
-                RangeRequest(
-                    key: start, rangeEnd: end, limit: WireNumber(Int64(timing.page)), revision: revision))
-            revision = revision ?? answer.header.revision
-            for pair in answer.kvs ?? [] {
-                let key = String(decoding: pair.key ?? Data(), as: UTF8.self)
-                result.append((key, pair.value.map { Array($0) } ?? []))
-            }
+            let answer: RangeResponse = try await call("/v3/kv/range", request)
+            result += answer.kvs ?? []
             guard answer.more == true, let last = answer.kvs?.last?.key else { return result }
-            start = last + [0]
+            request.key = last + [0]
+            request.revision = request.revision ?? answer.header.revision
         }
     }
 

@@ -54,11 +54,13 @@ struct RangeRequest: Encodable {
     var limit: WireNumber?
     var revision: WireNumber?
     var countOnly: Bool?
+    var keysOnly: Bool?
 
     enum CodingKeys: String, CodingKey {
         case key, limit, revision
         case rangeEnd = "range_end"
         case countOnly = "count_only"
+        case keysOnly = "keys_only"
     }
 }
 

@@ -69,16 +69,33 @@ extension EtcdError {
         switch error {
         case let error as EtcdError: self = error
         case let error as NIOConnectionError:
-            let reason = error.connectionErrors.first.map { "\($0.error)" } ?? "the name is not known"
-            self.init(.unreachable, "\(member): no connection: \(reason)")
-        case let error as NIOSSLError: self.init(tls: "\(error)", member: member)
-        case let error as BoringSSLError: self.init(tls: "\(error)", member: member)
+            if let first = error.connectionErrors.first {
+                self.init(transport: first.error, member: member)
+            } else {
+                self.init(.unreachable, "\(member): no connection: the name is not known")
+            }
+        case let error as IOError:
+            self.init(.unreachable, "\(member): no connection: \(String(cString: strerror(error.errnoCode)))")
+        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError:
+            self.init(.notPermitted, "\(member): \(Self.tlsReason("\(error)"))")
         case let error as HTTPClientError: self.init(.unreachable, "\(member): \(error.shortDescription)")
         default: self.init(.unreachable, "\(member): \(error)")
         }
     }
 
-    private init(tls description: String, member: String) {
-        self.init(.notPermitted, "\(member): no TLS connection: \(description)")
+    /// BoringSSL tells no more than a name of its own, in the middle of a text.
+    private static func tlsReason(_ description: String) -> String {
+        if description.contains("CERTIFICATE_VERIFY_FAILED") {
+            return "its certificate has expired, or is not signed by an authority that is trusted here"
+        }
+        if description.contains("failedToValidateHostname") { return "its certificate is one of another host" }
+        if description.contains("ALERT"), description.contains("CERT") || description.contains("UNKNOWN_CA") {
+            return "it wants another certificate of ours"
+        }
+        if description.contains("WRONG_VERSION_NUMBER") || description.contains("EOF during handshake") {
+            return "it ends the connection instead of speaking TLS"
+        }
+        let name = description.split(separator: "OPENSSL_internal:").dropFirst().first?.prefix { $0 != " " }
+        return "no TLS connection: \(name.map(String.init) ?? description)"
     }
 }

@@ -1,14 +1,14 @@
-import EtcdSource
-import NIOCore
-import NIOPosix
-import Synchronization
+package import EtcdSource
+package import NIOCore
+internal import NIOPosix
+internal import Synchronization
 
 /// Passes connections on to a port of loopback, until it is told to do something else.
-final class TCPProxy: Sendable {
+package final class TCPProxy: Sendable {
     private let gate = Gate()
     private let listening: any Channel
 
-    init(to port: UInt16) throws {
+    package init(to port: UInt16) throws {
         let gate = gate
         gate.target.withLock { $0 = port }
         listening = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -36,30 +36,30 @@ final class TCPProxy: Sendable {
         listening.close(promise: nil)
     }
 
-    var port: Int { listening.localAddress?.port ?? 0 }
+    package var port: Int { listening.localAddress?.port ?? 0 }
 
     /// The port to which new connections are passed on.
-    var target: UInt16 {
+    package var target: UInt16 {
         get { gate.target.withLock { $0 } }
         set { gate.target.withLock { $0 = newValue } }
     }
 
-    var location: EtcdLocation { get throws { try EtcdLocation("http://127.0.0.1:\(port)") } }
+    package var location: EtcdLocation { get throws { try EtcdLocation("http://127.0.0.1:\(port)") } }
 
     /// How many connections there were.
-    var count: Int { gate.count }
+    package var count: Int { gate.count }
 
     /// Passes on what comes, from now on.
-    func pass(after delay: TimeAmount = .zero) { gate.set(.pass(delay)) }
+    package func pass(after delay: TimeAmount = .zero) { gate.set(.pass(delay)) }
 
     /// Swallows what comes, and closes nothing.
-    func hold() { gate.set(.hold) }
+    package func hold() { gate.set(.hold) }
 
     /// Closes all connections.
-    func cut() { gate.closeAll() }
+    package func cut() { gate.closeAll() }
 
     /// Closes all connections, and new ones at once.
-    func refuse() {
+    package func refuse() {
         gate.set(.refuse)
         gate.closeAll()
     }

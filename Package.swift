@@ -96,9 +96,9 @@ let package = Package(
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "Agent", "AgentHTTP", "Dataplane", "Links", "NFTables", "NFTablesBackend", "NetAddress", "Netlink",
-                "PrometheusText",
-                "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging, metrics,
+                "Agent", "AgentHTTP", "Dataplane", "EtcdSource", "Links", "NFTables", "NFTablesBackend", "NetAddress",
+                "Netlink", "PrometheusText", "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging,
+                metrics,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 

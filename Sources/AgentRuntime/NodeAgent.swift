@@ -22,7 +22,7 @@ public struct NodeAgent: Sendable {
 
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// - Throws: `InvalidDefinitions`, `UnreadableInputs` or ``UnknownSource`` for a wrong configuration, ``AgentRuns``
+    /// - Throws: `InvalidDefinitions`, `UnreadableInputs` or ``WrongSource`` for a wrong configuration, ``AgentRuns``
     ///   if another agent runs here, `ListenError` for an address that cannot be had, `BackendError` if the kernel
     ///   cannot be worked with at all.
     public func run() async throws {

@@ -1,23 +1,36 @@
 internal import Agent
+internal import EtcdSource
+internal import Logging
 internal import ServiceSource
 
 /// Makes sources of what `--source` names. This is the one place that knows which kinds there are.
 enum SourceFactory {
-    /// - Throws: ``UnknownSource`` for what this version cannot read.
-    static func sources(_ settings: AgentSettings) throws(UnknownSource) -> [any DefinitionSource] {
+    /// - Throws: ``WrongSource`` for an address that leads nowhere.
+    static func sources(_ settings: AgentSettings) throws(WrongSource) -> [any DefinitionSource] {
         var sources: [any DefinitionSource] = []
         for address in settings.sources {
             switch address {
             case .file(let path): sources.append(FileSource(path))
-            case .etcd: throw UnknownSource(address: address)
+            case .etcd(let url): sources.append(try etcd(url, settings.etcd))
             }
         }
         return sources
     }
+
+    private static func etcd(_ url: String, _ access: EtcdAccess) throws(WrongSource) -> EtcdSource {
+        do {
+            let credentials = EtcdCredentials(
+                user: access.user, passwordFile: access.passwordFile, authorityFile: access.caFile,
+                certificateFile: access.certificateFile, keyFile: access.keyFile)
+            return EtcdSource(try EtcdLocation(url), credentials: credentials, logger: Logger(label: "etcd"))
+        } catch {
+            throw WrongSource(reason: "\(error)")
+        }
+    }
 }
 
-/// A source of a kind that this version does not have.
-public struct UnknownSource: Error, CustomStringConvertible {
-    let address: SourceAddress
-    public var description: String { "this version has no source for \(address)" }
+/// A source that the configuration names and that cannot be.
+public struct WrongSource: Error, CustomStringConvertible {
+    let reason: String
+    public var description: String { "source: \(reason)" }
 }

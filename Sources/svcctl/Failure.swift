@@ -1,3 +1,4 @@
+internal import AgentRuntime
 internal import ArgumentParser
 internal import Dataplane
 internal import EtcdSource
@@ -51,6 +52,9 @@ func fail(_ error: some Error) -> ExitCode {
     case let error as MissingServices:
         for name in error.names { printError("svcctl: there is no service \(name) in etcd") }
         return .unreadableInput
+    case let error as WrongSource:
+        printError("svcctl: \(error)")
+        return .invalidDefinitions
     case let error as RefusedRequest:
         printError("svcctl: \(error.message); nothing was changed")
         return .usage

@@ -59,14 +59,15 @@ def services(count: int, endpoint_count: int, change_one: bool = False, seed: in
         yield Service(f"bench/svc-{index:05}", str(cluster_ip), addresses)
 
 
-def definition(service: Service) -> str:
+def definition(service: Service, more: dict[str, object]) -> str:
     return json.dumps(
         {
             "name": service.name,
             "clusterIPs": [service.cluster_ip],
             "ports": [{"name": "http", "protocol": "TCP", "port": PORT, "targetPort": TARGET_PORT}],
             "endpoints": [{"address": address} for address in service.endpoints],
-        },
+        }
+        | more,
         separators=(",", ":"),
     )
 
@@ -108,8 +109,16 @@ def kinds(endpoint_count: int) -> Iterator[str]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--kinds", action="store_true", help="add one service of each kind")
+    parser.add_argument("--scheduler", metavar="NAME", help="how all of them choose an endpoint")
+    parser.add_argument("--sticky", action="store_true", help="let all of them remember their clients")
     options = parser.parse_args()
-    made = map(definition, services(options.services, options.endpoints, options.change_one, options.seed))
+    more: dict[str, object] = {"scheduler": options.scheduler} if options.scheduler else {}
+    if options.sticky:
+        more["sessionAffinity"] = {"clientIP": {"timeoutSeconds": 10800}}
+    made = [
+        definition(service, more)
+        for service in services(options.services, options.endpoints, options.change_one, options.seed)
+    ]
     print('{"services":[')
     print(",\n".join([*made, *(kinds(options.endpoints) if options.kinds else [])]))
     print("]}")

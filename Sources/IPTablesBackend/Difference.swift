@@ -34,8 +34,8 @@ extension IPTablesBackend {
             if observed == nil { return [chain] + rules }
             return desired == nil ? rules + [chain] : rules
         case .entry(let entry):
-            return observed.rules.map { line(.remove, entry.chain.table, entry.chain.name, $0) }
-                + desired.rules.map { line(.add, entry.chain.table, entry.chain.name, $0) }
+            return observed.rules.map { line(.remove, entry.list.table, entry.chainName, $0) }
+                + desired.rules.map { line(.add, entry.list.table, entry.chainName, $0) }
         case .jump(_, let table, let name), .stray(_, let table, let name, _):
             return observed.rules.map { line(.remove, table, name, $0) }
                 + desired.rules.map { line(.add, table, name, $0) }
@@ -56,7 +56,7 @@ extension IPTablesBackend {
             switch key {
             case .chain(_, let table, let name): (self.table, kind, chain) = (table.rawValue, 0, name)
             case .entry(let entry):
-                (table, kind, chain) = (entry.chain.table.rawValue, 1, entry.chain.name)
+                (table, kind, chain) = (entry.list.table.rawValue, 1, entry.chainName)
                 self.entry = entry
             case .stray(_, let table, let name, let handle):
                 (self.table, kind, chain) = (table.rawValue, 2, name)

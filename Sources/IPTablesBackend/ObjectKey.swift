@@ -24,48 +24,65 @@ public enum ObjectKey: Hashable, Sendable {
 /// Names a rule by what it matches.
 public struct EntryKey: Hashable, Sendable {
     let family: IPFamily
-    let chain: SharedChain
-    /// Nil for a node port.
+    let list: SharedChain
+    /// Nil for a node port, and for a rule that leads to a part of a list.
     let address: IPAddress?
-    /// Nil for a rule about a whole address.
+    /// Nil for a rule about a whole address, or more.
     let transport: TransportProtocol?
-    let port: UInt16
+    /// The port, or the number of the part.
+    let number: UInt16
 
     /// What a rule of a shared chain stands for; nil for one that no service has there.
-    init?(_ rule: XTRule, _ chain: SharedChain, _ family: IPFamily) {
+    init?(_ rule: XTRule, _ place: SharedPlace, _ family: IPFamily) {
         var address: IPAddress?
         var transport: TransportProtocol?
-        var port: UInt16 = 0
+        var number: UInt16?
         for match in rule.matches {
             switch match {
             case .destination(let block, inverted: false) where block.prefixLength == family.addressBits:
                 address = block.address
-            case .destinationPort(let known, let number): (transport, port) = (known, number)
+            case .destinationPort(let known, let port): (transport, number) = (known, port)
+            case .destinationLowBits(let part, count: SharedChain.partBits): number = UInt16(part)
             case .comment: break
-            case .addressType(source: false, isLocal: false) where chain == .clusterIPs: break
+            case .addressType(source: false, isLocal: false) where place.list == .clusterIPs: break
             default: return nil
             }
         }
-        self.init(family, chain, address, transport, port)
-        guard rule.target != nil, transport != nil || address != nil else { return nil }
+        self.init(family, place.list, address, transport, number ?? 0)
+        let isComplete =
+            switch place.list {
+            case .services, .refusedServices: address != nil && transport != nil
+            case .nodePorts, .refusedNodePorts: address == nil && transport != nil
+            case .clusterIPs: address != nil && number == nil
+            case .serviceParts, .refusedServiceParts, .clusterIPParts:
+                address == nil && transport == nil && number != nil
+            }
+        guard isComplete, rule.target != nil, place.list.parts == nil || part == place.part else { return nil }
     }
 
     init(
-        _ family: IPFamily, _ chain: SharedChain, _ address: IPAddress?, _ transport: TransportProtocol?, _ port: UInt16
+        _ family: IPFamily, _ list: SharedChain, _ address: IPAddress?, _ transport: TransportProtocol?,
+        _ number: UInt16
     ) {
         self.family = family
-        self.chain = chain
+        self.list = list
         self.address = address
         self.transport = transport
-        self.port = port
+        self.number = number
     }
+
+    private var part: Int { SharedChain.part(of: address) }
+    /// The chain that the rule is in.
+    var chainName: String { list.chainName(part: part) }
+    /// The same as a key.
+    var chainKey: ObjectKey { .chain(family, list.table, chainName) }
 }
 
 extension EntryKey: Comparable {
     /// The order in which entries are printed, and made in an empty kernel.
     public static func < (left: EntryKey, right: EntryKey) -> Bool {
         if left.family != right.family { return left.family < right.family }
-        if left.chain != right.chain { return left.chain.rawValue < right.chain.rawValue }
+        if left.list != right.list { return left.list.rawValue < right.list.rawValue }
         switch (left.address, right.address) {
         case (let one?, let other?) where one != other: return one < other
         case (nil, _?): return true
@@ -73,7 +90,7 @@ extension EntryKey: Comparable {
         default: break
         }
         let (one, other) = (left.transport?.rawValue ?? 0, right.transport?.rawValue ?? 0)
-        return one != other ? one < other : left.port < right.port
+        return one != other ? one < other : left.number < right.number
     }
 }
 

@@ -55,8 +55,8 @@ public struct RestoreText: ~Copyable {
             switch (key, value) {
             case (.chain(_, table, let name), .chain(let rules)):
                 chains.append((name, rules.compactMap(\.known)))
-            case (.entry(let key), .rule(.known(let rule))) where key.chain.table == table:
-                entries[key.chain.name, default: []].append((key, rule))
+            case (.entry(let key), .rule(.known(let rule))) where key.list.table == table:
+                entries[key.chainName, default: []].append((key, rule))
             case (.jump(_, table, let base), .rule(.known(let rule))): jumps[base] = rule
             default: break
             }

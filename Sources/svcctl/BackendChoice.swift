@@ -68,6 +68,12 @@ extension BackendName {
         logger.warning("\(warning)")
     }
 
+    /// What others have in the kernel that may keep connections from services, a sentence for each.
+    func obstacles() throws -> [String] {
+        var backend = IPTablesBackend(options: LayoutOptions())
+        return try backend.obstacles() + (LegacyTables.warning.map { [$0] } ?? [])
+    }
+
     private static func apply<Backend: NodeBackend & ~Copyable>(
         _ backend: consuming Backend, _ plans: ServicePlans
     ) throws -> ChangeSummary {

@@ -43,7 +43,9 @@ struct IPTablesSubject: SystemUnderTest {
         var places: [Substring: Int] = [:]
         let lines = try Stock.saved(in: namespace).map { line in
             let parts = line.split(separator: " ", maxSplits: 2)
-            guard parts.count > 1, parts[0] == "-A", !shared.contains(String(parts[1])) else { return line }
+            guard parts.count > 1, parts[0] == "-A", !shared.contains(where: { parts[1].hasPrefix($0) }) else {
+                return line
+            }
             places[parts[1], default: 0] += 1
             return "\(parts[1]) \(places[parts[1], default: 0]) \(line)"
         }

@@ -116,10 +116,19 @@ struct ConvergenceTests {
         static let all = [
             Vandalism(
                 command: "iptables-nft -t nat -D SVCCTL-SERVICES 1",
-                isSeenAs: "+ iptables -t nat -A SVCCTL-SERVICES -d 10.96.0.10/32 -p tcp -m tcp --dport 80"),
+                isSeenAs: "+ iptables -t nat -A SVCCTL-SERVICES -d 0.0.0.10/0.0.0.63 -j SVCCTL-SERVICES-0A"),
             Vandalism(
-                command: "iptables-nft -t nat -R SVCCTL-SERVICES 2 -d 10.96.0.11 -p tcp --dport 80 -j RETURN",
-                isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES -d 10.96.0.11/32 -p tcp -m tcp --dport 80 -j RETURN"),
+                command: "iptables-nft -t nat -D SVCCTL-SERVICES-0A 1",
+                isSeenAs: "+ iptables -t nat -A SVCCTL-SERVICES-0A -d 10.96.0.10/32 -p tcp -m tcp --dport 80"),
+            Vandalism(
+                command: "iptables-nft -t nat -R SVCCTL-SERVICES-0B 1 -d 10.96.0.11 -p tcp --dport 80 -j RETURN",
+                isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES-0B -d 10.96.0.11/32 -p tcp -m tcp --dport 80 -j RETURN"),
+            Vandalism(
+                command: "iptables-nft -t nat -I SVCCTL-SERVICES-0B -d 10.96.0.10 -p tcp --dport 80 -j ACCEPT",
+                isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES-0B -d 10.96.0.10/32 -p tcp -m tcp --dport 80 -j ACCEPT"),
+            Vandalism(
+                command: "printf '*nat\\nCOMMIT\\n' | iptables-nft-restore",
+                isSeenAs: "+ iptables -t nat -N SVCCTL-SERVICES-0A"),
             Vandalism(
                 command: "iptables-nft -t nat -I SVCCTL-SERVICES -p tcp --dport 22 -j ACCEPT",
                 isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES -p tcp -m tcp --dport 22 -j ACCEPT"),

@@ -119,6 +119,48 @@ struct IPTablesTests {
         #expect(try namespace.generation() == generation)
     }
 
+    /// `check --node` names policies and rules of others that stop connections, or take them before us.
+    @Test func whatIsInTheWay() throws {
+        let namespace = try NetworkNamespace("way")
+        let check = ["check", "--node"] + Self.backend + ["-"]
+        #expect(try namespace.svcctl(["apply"] + Self.backend + ["-"], input: Sample.web).status == 0)
+        let clean = try namespace.svcctl(check, input: Sample.web)
+        #expect(clean.status == 0)
+        #expect(!clean.output.contains("this node"), "\(clean.output)")
+        for command in [
+            "-P FORWARD DROP", "-A OUTPUT -m comment --comment mine -j REJECT",
+            "-t nat -I PREROUTING -p tcp -j REDIRECT",
+            "-t nat -A OUTPUT -j ACCEPT", "-t raw -A PREROUTING -j DROP", "-A FORWARD -s 10.9.9.9 -j DROP",
+        ] {
+            try namespace.tool(["sh", "-c", "iptables-nft \(command)"])
+        }
+        let result = try namespace.svcctl(check, input: Sample.web)
+        #expect(result.status == 0)
+        let warnings = result.output.split(separator: "\n").filter { $0.contains("this node") }
+        #expect(warnings.count == 4, "\(result.output)")
+        for part in [
+            "the chain FORWARD of the table ip filter has the policy drop", "the table ip raw stops what", "`-j DROP`",
+            "`-m comment --comment mine -j REJECT --reject-with icmp-port-unreachable`",
+            "the chain PREROUTING of the table ip nat has the rule `(",
+        ] {
+            #expect(warnings.contains { $0.contains(part) }, "\(part)")
+        }
+        #expect(try namespace.svcctlWithoutPrivilege(check, input: Sample.web).status == 77)
+    }
+
+    /// Tables of the older iptables are named, whatever is done.
+    @Test func olderTables() throws {
+        let namespace = try NetworkNamespace("older")
+        let made = try namespace.toolResult(["iptables-legacy", "-t", "nat", "-A", "OUTPUT", "-j", "ACCEPT"])
+        // Not every kernel has them.
+        guard made.status == 0 else { return }
+        for command in ["apply", "diff"] {
+            let result = try namespace.svcctl([command] + Self.backend + ["-"], input: Sample.web)
+            #expect(result.status == 0)
+            #expect(result.errors.contains("iptables-legacy: nat"), "\(result.errors)")
+        }
+    }
+
     @Test func noPrivilege() throws {
         let namespace = try NetworkNamespace("unprivileged")
         let result = try namespace.svcctlWithoutPrivilege(["apply"] + Self.backend + ["-"], input: Sample.web)

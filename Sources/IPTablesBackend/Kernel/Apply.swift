@@ -63,10 +63,11 @@ extension IPTablesBackend {
     /// Rules that were added since the last observation have handles that only the kernel knows.
     private mutating func learnHandles(_ changes: Changes) throws(KernelError) {
         for change in changes.entries where change.isThere && kernel.entryHandles[change.key] == nil {
-            let (family, shared) = (change.key.family, change.key.chain)
-            let chain = shared.table.chain(shared.name, family)
+            let family = change.key.family
+            guard let place = SharedPlace(change.key.list.table, change.key.chainName) else { continue }
+            let chain = change.chain
             for observed in try read({ (socket) throws(NetlinkError) in try socket.rules(of: chain) }) {
-                guard let rule = XTRule(observed.rule.expressions, family), let key = EntryKey(rule, shared, family)
+                guard let rule = XTRule(observed.rule.expressions, family), let key = EntryKey(rule, place, family)
                 else { continue }
                 kernel.entryHandles[key] = observed.handle
             }

@@ -16,7 +16,7 @@ struct Changes {
 
         var key: ObjectKey { .chain(family, table, name) }
         var chain: Chain { Chain(family: family, table: table.rawValue, name: name) }
-        var shared: SharedChain? { SharedChain(table, name) }
+        var isShared: Bool { SharedPlace(table, name) != nil }
     }
 
     struct EntryChange {
@@ -25,7 +25,7 @@ struct Changes {
         let desired: ChainRule?
         let isThere: Bool
 
-        var chain: Chain { Chain(family: key.family, table: key.chain.table.rawValue, name: key.chain.name) }
+        var chain: Chain { Chain(family: key.family, table: key.list.table.rawValue, name: key.chainName) }
     }
 
     private(set) var chains: [ChainChange] = []
@@ -57,7 +57,7 @@ struct Changes {
                     family: family, table: table, name: name, desired: desired.map { ObjectValue?.some($0).rules },
                     observed: observed.map { ObjectValue?.some($0).rules }))
         case .entry(let entry):
-            places.insert(BasePlace(family: entry.family, table: entry.chain.table, chain: nil))
+            places.insert(BasePlace(family: entry.family, table: entry.list.table, chain: nil))
             entries.append(EntryChange(key: entry, desired: desired.rules.first, isThere: observed != nil))
         case .jump(let family, let table, let base):
             places.insert(BasePlace(family: family, table: table, chain: nil))
@@ -107,30 +107,30 @@ struct Changes {
     private func removeRules(_ kernel: KernelMemory, _ batch: inout Batch) {
         for change in chains {
             guard let observed = change.observed, !observed.isEmpty else { continue }
-            guard change.shared != nil else {
+            guard change.isShared, change.desired != nil else {
                 batch.deleteRules(of: change.chain)
                 continue
             }
             for handle in kernel.ownHandles[change.key] ?? [] { batch.deleteRules(of: change.chain, handle: handle) }
         }
-        for (family, table, name, handle, rule) in strays {
+        let going = Set(chains.filter { $0.desired == nil }.map(\.key))
+        for (family, table, name, handle, rule) in strays where !going.contains(.chain(family, table, name)) {
             let chain = Chain(family: family, table: table.rawValue, name: name)
             batch.deleteRules(of: chain, handle: handle, rule: rule?.rule(family))
         }
-        for change in entries where change.desired == nil {
+        for change in entries where change.desired == nil && !going.contains(change.key.chainKey) {
             guard let handle = kernel.entryHandles[change.key] else { continue }
             batch.deleteRules(of: change.chain, handle: handle)
         }
     }
 
     private func addRules(_ kernel: KernelMemory, _ batch: inout Batch) {
-        let newShared = Set(chains.filter { $0.observed == nil && $0.shared != nil }.map(\.key))
+        let newShared = Set(chains.filter { $0.observed == nil && $0.isShared }.map(\.key))
         var first: [(Chain, Rule)] = []
         for change in entries {
             guard let desired = change.desired else { continue }
-            let (family, shared) = (change.key.family, change.key.chain)
-            let rule = desired.rule(family)
-            if newShared.contains(.chain(family, shared.table, shared.name)) {
+            let rule = desired.rule(change.key.family)
+            if newShared.contains(change.key.chainKey) {
                 batch.add(rule, to: change.chain)
             } else if change.isThere, let handle = kernel.entryHandles[change.key] {
                 batch.replace(handle, with: rule, in: change.chain)

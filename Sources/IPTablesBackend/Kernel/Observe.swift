@@ -109,7 +109,7 @@ extension IPTablesBackend {
     ) {
         let key = ObjectKey.chain(family, table, name)
         let known = rules.map(\.rule)
-        guard let shared = SharedChain(table, name) else {
+        guard let place = SharedPlace(table, name) else {
             state.observe(key, .chain(known))
             return
         }
@@ -117,7 +117,7 @@ extension IPTablesBackend {
         state.observe(key, .chain(Array(known[mark...])))
         kernel.ownHandles[key] = rules[mark...].map(\.handle)
         for (rule, observed) in zip(known[..<mark], rules) {
-            if let entry = rule.known.flatMap({ EntryKey($0, shared, family) }), kernel.entryHandles[entry] == nil {
+            if let entry = rule.known.flatMap({ EntryKey($0, place, family) }), kernel.entryHandles[entry] == nil {
                 kernel.entryHandles[entry] = observed.handle
                 state.observe(.entry(entry), .rule(rule))
             } else {

@@ -104,7 +104,7 @@ extension ObjectKey {
     fileprivate var table: XTTable {
         switch self {
         case .chain(_, let table, _), .jump(_, let table, _), .stray(_, let table, _, _): table
-        case .entry(let key): key.chain.table
+        case .entry(let key): key.list.table
         }
     }
 }

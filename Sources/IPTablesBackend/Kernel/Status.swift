@@ -57,13 +57,13 @@ private struct StatusCollector {
     var isEmpty: Bool { chains.isEmpty && leading.isEmpty && refusing.isEmpty }
 
     mutating func add(_ name: String, _ table: XTTable, _ rules: [FoundRule]) {
-        guard let shared = SharedChain(table, name) else {
+        guard let place = SharedPlace(table, name) else {
             if table == .nat { chains[name] = rules.compactMap(\.rule.known) }
             return
         }
         chains[name] = chains[name] ?? []
         for observed in rules {
-            guard let rule = observed.rule.known, let key = EntryKey(rule, shared, family),
+            guard let rule = observed.rule.known, let key = EntryKey(rule, place, family),
                 key.transport != nil
             else { continue }
             let entry = Entry(rule: rule, packets: observed.packets)
@@ -76,10 +76,10 @@ private struct StatusCollector {
             guard let transport = key.transport, let rule = (leading[key] ?? refusing[key])?.rule else { return nil }
             let (service, kind) = Self.parts(rule)
             let drops = refusing[key]?.packets ?? 0
-            let isLed = leading[key].map { $0.rule.target != .return } ?? false
+            let isLed = leading[key].map { $0.rule.target != .accept } ?? false
             return FrontendStatus(
                 service: service, kind: kind, family: family, address: key.address, transport: transport,
-                port: key.port,
+                port: key.number,
                 state: state(key, isLed: isLed), endpoints: endpoints(key),
                 // Who is dropped has been led this far too.
                 connections: isLed ? (leading[key]?.packets ?? 0) &- min(drops, leading[key]?.packets ?? 0) : 0,
@@ -135,7 +135,7 @@ private struct StatusCollector {
 extension EntryKey {
     /// The rule in `nat` for the same frontend.
     fileprivate var inNAT: EntryKey {
-        EntryKey(family, chain == .refusedNodePorts ? .nodePorts : .services, address, transport, port)
+        EntryKey(family, list == .refusedNodePorts ? .nodePorts : .services, address, transport, number)
     }
 }
 

@@ -73,7 +73,9 @@ extension IPTablesBackend {
 extension ChainName {
     /// Whether we name chains so.
     static func isGiven(_ name: String) -> Bool {
-        if Fixed(rawValue: name) != nil { return true }
+        if Fixed(rawValue: name) != nil || XTTable.allCases.contains(where: { SharedPlace($0, name) != nil }) {
+            return true
+        }
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
         return parts.count == 3 && Kind(rawValue: String(parts[1])) != nil && parts[2].utf8.count == 16
     }

@@ -52,35 +52,3 @@ enum ChainName {
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
 }
-
-/// A chain in which order means nothing, since no packet matches two of its rules: services add and delete single rules.
-/// They come before the chain's own rules, which its mark begins.
-enum SharedChain: UInt8, Hashable, Sendable, CaseIterable {
-    case services
-    case nodePorts
-    case refusedServices
-    case refusedNodePorts
-    case clusterIPs
-
-    init?(_ table: XTTable, _ name: String) {
-        guard let known = Self.allCases.first(where: { $0.table == table && $0.name == name }) else { return nil }
-        self = known
-    }
-
-    var table: XTTable {
-        switch self {
-        case .services, .nodePorts: .nat
-        case .refusedServices, .refusedNodePorts, .clusterIPs: .filter
-        }
-    }
-
-    var name: String {
-        let fixed: ChainName.Fixed =
-            switch self {
-            case .services, .refusedServices: .services
-            case .nodePorts, .refusedNodePorts: .nodePorts
-            case .clusterIPs: .clusterIPs
-            }
-        return fixed.rawValue
-    }
-}

@@ -4,12 +4,48 @@ internal import ServicePlan
 internal import XTables
 
 /// The rules that are the same whatever the services are.
-struct Layout {
+struct Layout: Sendable {
     /// What the comment of one rule in each of our chains begins with: by it we know that the chain is ours. No comment
     /// that names a service begins so.
     static let markPrefix = "svcctl: "
 
     let options: LayoutOptions
+    /// What leads to each part of each list that is split.
+    private let ways: [SharedChain: [IPFamily: [[PartObject]]]]
+
+    typealias PartObject = (key: ObjectKey, value: ObjectValue)
+
+    init(options: LayoutOptions) {
+        self.options = options
+        var ways: [SharedChain: [IPFamily: [[PartObject]]]] = [:]
+        for list in SharedChain.allCases {
+            guard let parts = list.parts else { continue }
+            for family in IPFamily.allCases {
+                ways[list, default: [:]][family] = (0..<SharedChain.partCount).map {
+                    Self.way(to: list, $0, parts, family)
+                }
+            }
+        }
+        self.ways = ways
+    }
+
+    /// The chain of the part that a rule is in, and the rule that leads there; nothing where the list is not split.
+    func way(to key: EntryKey) -> [PartObject] {
+        guard let parts = ways[key.list]?[key.family] else { return [] }
+        return parts[SharedChain.part(of: key.address)]
+    }
+
+    private static func way(
+        to list: SharedChain, _ part: Int, _ parts: SharedChain, _ family: IPFamily
+    ) -> [PartObject] {
+        let name = list.chainName(part: part)
+        let bits = UInt8(truncatingIfNeeded: part)
+        let rule = XTRule([.destinationLowBits(bits, count: SharedChain.partBits)], .jump(name))
+        return [
+            (.chain(family, list.table, name), .chain([.known(XTRule([mark("no other of these addresses")]))])),
+            (.entry(EntryKey(family, parts, nil, nil, UInt16(bits))), .rule(.known(rule))),
+        ]
+    }
 
     /// A comment that says that a chain is ours.
     static func mark(_ text: String) -> XTMatch { .comment(markPrefix + text) }

@@ -30,6 +30,8 @@ extension ServiceLowering {
         } else {
             rules += draw.rules()
         }
+        // Where no new client is let in, the others go on to be refused.
+        if targets.isEmpty { rules.append(XTRule([], .accept)) }
         chain(family, .nat, name, text, rules, &collector)
         return name
     }

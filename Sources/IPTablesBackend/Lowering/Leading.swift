@@ -12,10 +12,12 @@ extension ServiceLowering {
         let shared: SharedChain = frontend.address.ip == nil ? .nodePorts : .services
         var steps = ways(frontend, &collector)
         guard !steps.isEmpty else {
-            if shared == .services { entry(frontend, shared, .return, &collector) }
+            if shared == .services { entry(frontend, shared, .accept, &collector) }
             return
         }
         steps = checks(frontend, &collector) + steps
+        // Who finds no endpoint here must not come back to where node ports are asked for.
+        if !steps[steps.count - 1].matches.isEmpty { steps.append(XTRule([], .accept)) }
         if steps.count == 1, steps[0].matches.isEmpty, let target = steps[0].target {
             return entry(frontend, shared, target, &collector)
         }

@@ -71,7 +71,7 @@ extension ServiceLowering {
         guard case .clusterIP(let address) = frontend.address else { return }
         let rule = XTRule(
             [.destination(CIDR(address)), .addressType(source: false, isLocal: false)], .reject)
-        collector.add(.entry(EntryKey(address.family, .clusterIPs, address, nil, 0)), .rule(.known(rule)))
+        entry(EntryKey(address.family, .clusterIPs, address, nil, 0), rule, &collector)
     }
 
     /// Semantics 41: a chain that no rule leads to says which endpoints answer at which addresses. What leaves it tells

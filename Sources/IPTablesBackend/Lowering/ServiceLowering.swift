@@ -68,14 +68,18 @@ struct ServiceLowering {
         collector.add(.chain(family, table, name), .chain(rules.map { .known($0) }))
     }
 
-    /// Adds the rule for a frontend to a shared chain.
+    /// Adds the rule for a frontend to a list.
     func entry(
-        _ frontend: Frontend, _ chain: SharedChain, _ target: XTTarget, _ collector: inout some ObjectCollector
+        _ frontend: Frontend, _ list: SharedChain, _ target: XTTarget, _ collector: inout some ObjectCollector
     ) {
-        let key = EntryKey(
-            frontend.address.family, chain, frontend.address.ip, frontend.transport, frontend.port)
-        let matches = frontend.matches + [comment(frontend)]
-        collector.add(.entry(key), .rule(.known(XTRule(matches, target))))
+        let key = EntryKey(frontend.address.family, list, frontend.address.ip, frontend.transport, frontend.port)
+        entry(key, XTRule(frontend.matches + [comment(frontend)], target), &collector)
+    }
+
+    /// Adds a rule to a shared chain. Of a list that is split its part is made too, and the way there.
+    func entry(_ key: EntryKey, _ rule: XTRule, _ collector: inout some ObjectCollector) {
+        collector.add(.entry(key), .rule(.known(rule)))
+        for (key, value) in layout.way(to: key) { collector.add(key, value) }
     }
 }
 

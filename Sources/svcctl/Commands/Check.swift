@@ -6,9 +6,19 @@ internal import ServiceSource
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Validate definitions and print every finding with its place.",
-        discussion: "Needs no privilege and touches no kernel. Exit code 65 if there are errors; warnings alone are 0.")
+        discussion: """
+            Needs no privilege and touches no kernel, unless --node asks for it. Exit code 65 if there are errors; \
+            warnings alone are 0.
+            """)
 
     @OptionGroup var definitions: DefinitionArguments
+    @Flag(
+        help: ArgumentHelp(
+            """
+            Also warn of what this node's kernel has that may keep connections from services: policies and rules of \
+            others that drop or take them. Needs root.
+            """))
+    var node = false
     @OptionGroup var backend: BackendOptions
     @OptionGroup var output: OutputOptions
 
@@ -20,6 +30,7 @@ struct Check: ParsableCommand {
             let decoded = try Definitions(decoding: inputs)
             findings = decoded.warnings + decoded.limits(backend.backend)
             valid = findings.contains { $0.severity == .error } ? nil : decoded
+            if node { findings += try backend.backend.obstacles().map(Self.finding) }
         } catch let error as InvalidDefinitions {
             findings = error.findings
         } catch {
@@ -30,6 +41,10 @@ struct Check: ParsableCommand {
         case .json: printJSON(Self.json(findings, valid))
         }
         if valid == nil { throw ExitCode.invalidDefinitions }
+    }
+
+    private static func finding(_ obstacle: String) -> Finding {
+        Finding(severity: .warning, place: Place(input: "this node"), message: obstacle)
     }
 
     private func printText(_ findings: [Finding], _ valid: Definitions?) {

@@ -72,10 +72,12 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .target(name: "PrometheusText", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
+        .systemLibrary(name: "CAllocator"),
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "Agent", "AgentHTTP", "Dataplane", "Links", "NFTables", "NFTablesBackend", "NetAddress", "Netlink",
+                "Agent", "AgentHTTP", "CAllocator", "Dataplane", "Links", "NFTables", "NFTablesBackend", "NetAddress",
+                "Netlink",
                 "PrometheusText",
                 "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging, metrics,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

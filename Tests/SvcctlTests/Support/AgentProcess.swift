@@ -54,9 +54,9 @@ final class AgentProcess: Sendable {
         return lines.first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
     }
 
-    /// Waits until something is so; false if it takes longer than ten seconds.
+    /// Waits until something is so; false if it takes longer than any machine needs.
     func until(_ isSo: () throws -> Bool) async throws -> Bool {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < end {
             if try isSo() { return true }
             try await Task.sleep(for: .milliseconds(20))

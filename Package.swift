@@ -93,12 +93,13 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .target(name: "PrometheusText", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
+        .systemLibrary(name: "CAllocator"),
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "Agent", "AgentHTTP", "Dataplane", "EtcdSource", "Links", "NFTables", "NFTablesBackend", "NetAddress",
-                "Netlink", "PrometheusText", "ServiceModel", "ServicePlan", "ServiceSource", lifecycle, logging,
-                metrics,
+                "Agent", "AgentHTTP", "CAllocator", "Dataplane", "EtcdSource", "Links", "NFTables", "NFTablesBackend",
+                "NetAddress", "Netlink", "PrometheusText", "ServiceModel", "ServicePlan", "ServiceSource", lifecycle,
+                logging, metrics,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 

@@ -137,7 +137,7 @@ private struct Running {
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
         metrics = MetricsEndpoint(reporter: reporter) {
             var backend = NFTablesBackend(options: LayoutOptions())
-            return try backend.status() ?? []
+            return try backend.status(withEndpoints: false) ?? []
         }
     }
 

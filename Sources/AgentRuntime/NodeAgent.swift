@@ -1,4 +1,5 @@
 public import Agent
+internal import CAllocator
 internal import Glibc
 internal import Logging
 internal import NFTablesBackend
@@ -31,6 +32,9 @@ public struct NodeAgent: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // What is made here is nobody else's.
         umask(0o077)
+        // Large blocks go back to the kernel when they are free, also after many of them: they come and go with each full
+        // comparison, and would leave holes in the heap.
+        mallopt(M_MMAP_THRESHOLD, 256 << 10)
         let settings = try readSettings()
         _ = try SourceFactory.sources(settings)
         let lock = try NodeLock(socketPath: settings.socket)

@@ -78,6 +78,12 @@ enum KernelError: Error {
         }
     }
 
+    /// Whether something that was to be read is not there.
+    var isGone: Bool {
+        guard case .netlink(let error) = self else { return false }
+        return error.isAbsent && error.operation != NFTablesSocket.firstQuestion
+    }
+
     /// Whether something that was to be deleted is gone, or something that was to be added is there: the kernel's list
     /// was wrong, or somebody was faster.
     var isOutdated: Bool {

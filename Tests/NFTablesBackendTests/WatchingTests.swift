@@ -63,4 +63,27 @@ import Testing
             #expect(try desired.differences(in: namespace).isEmpty, "the stray set was found and removed")
         }
     }
+
+    /// A transaction of its own that is too large to be heard of is no drift; somebody else's is.
+    @Test func whatCannotBeHeardIsOnlyDriftIfItIsForeign() throws {
+        let namespace = try NetworkNamespace("watching")
+        let services = (1...500).map { number in
+            Service.test(
+                "web\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0000 + UInt32(number))],
+                endpoints: ["10.244.1.2", "10.244.1.3"])
+        }
+        let desired = Desired(services: services)
+        try namespace.run {
+            var state = desired.tracker()
+            var backend = NFTablesBackend(options: desired.options)
+            _ = try backend.startWatching(bufferSize: 4096)
+            try backend.observe(into: &state)
+            _ = try backend.apply(&state)
+            #expect(try backend.heardChanges().isEmpty, "its own transaction")
+            try namespace.nft("add table ip other\n")
+            #expect(try backend.heardChanges().isEmpty, "somebody else's table")
+            try namespace.nft("flush ruleset\n")
+            #expect(try !backend.heardChanges().isEmpty)
+        }
+    }
 }

@@ -22,14 +22,18 @@ public struct NFTablesMonitor: ~Copyable {
     /// What has been heard of the transaction whose end has not.
     private var touchesTable = false
 
+    /// In bytes: a transaction of ten thousand services tells of some two hundred thousand elements.
+    public static let usualBufferSize: Int32 = 8 << 20
+
     /// Begins to listen. What happens before does not count: read the ruleset after this.
-    public init(table: String) throws(NetlinkError) { try self.init(tables: [table]) }
+    public init(table: String, bufferSize: Int32 = usualBufferSize) throws(NetlinkError) {
+        try self.init(tables: [table], bufferSize: bufferSize)
+    }
 
     /// The same for tables of several names.
-    public init(tables: Set<String>) throws(NetlinkError) {
+    public init(tables: Set<String>, bufferSize: Int32 = usualBufferSize) throws(NetlinkError) {
         let socket = try NetlinkSocket(.netfilter)
-        // A transaction of ten thousand services tells of some two hundred thousand elements.
-        try socket.join(group: UInt32(NFNLGRP_NFTABLES.rawValue), bufferSize: 8 << 20)
+        try socket.join(group: UInt32(NFNLGRP_NFTABLES.rawValue), bufferSize: bufferSize)
         self.socket = socket
         self.tables = tables
     }
@@ -52,7 +56,8 @@ public struct NFTablesMonitor: ~Copyable {
                 isComplete = false
             }
         }
-        touchesTable = heard.touchesTable
+        // The end of a transaction may be among what is missing.
+        touchesTable = isComplete && heard.touchesTable
         return isComplete ? heard.commits : nil
     }
 }

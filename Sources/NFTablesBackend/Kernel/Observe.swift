@@ -20,7 +20,8 @@ extension NFTablesBackend {
                     return
                 }
             } catch {
-                guard error.isStale else { throw error.backendError }
+                // A table that is gone halfway was deleted meanwhile.
+                guard error.isStale || error.isGone && attempt < maximumAttempts else { throw error.backendError }
             }
         }
         throw BackendError(.refused, Self.restless)

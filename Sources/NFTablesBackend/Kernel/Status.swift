@@ -5,10 +5,12 @@ internal import Netlink
 
 extension NFTablesBackend {
     /// What our tables hold now, by service; nil if there are none.
-    public mutating func status() throws(BackendError) -> [FrontendStatus]? {
+    ///
+    /// - Parameter withEndpoints: whether endpoints are listed too, of which there are many more than frontends.
+    public mutating func status(withEndpoints: Bool = true) throws(BackendError) -> [FrontendStatus]? {
         for _ in 0..<maximumAttempts {
             do {
-                return try statusOnce()
+                return try statusOnce(withEndpoints)
             } catch {
                 guard error.isStale else { throw error.backendError }
             }
@@ -16,14 +18,14 @@ extension NFTablesBackend {
         throw BackendError(.refused, Self.restless)
     }
 
-    private mutating func statusOnce() throws(KernelError) -> [FrontendStatus]? {
+    private mutating func statusOnce(_ withEndpoints: Bool) throws(KernelError) -> [FrontendStatus]? {
         var frontends: [FrontendStatus]?
         for family in IPFamily.allCases {
             let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
             guard let table = tables.first(where: { $0.name == Layout.table && $0.comment == Layout.mark }) else {
                 continue
             }
-            frontends = try (frontends ?? []) + status(of: table)
+            frontends = try (frontends ?? []) + status(of: table, withEndpoints)
         }
         return frontends?.sorted(by: Self.isListedBefore)
     }
@@ -38,11 +40,12 @@ extension NFTablesBackend {
         return (left.port, left.transport.rawValue) < (right.port, right.transport.rawValue)
     }
 
-    private mutating func status(of table: Table) throws(KernelError) -> [FrontendStatus] {
+    private mutating func status(of table: Table, _ withEndpoints: Bool) throws(KernelError) -> [FrontendStatus] {
         let sets = try read { (socket) throws(NetlinkError) in try socket.sets(of: table) }
         let ids = sets.compactMap { SetID(table.family, name: $0.name) }
         var collector = StatusCollector(family: table.family)
-        for set in ids where set.role.hasSlots || set.role == .serviceNumbers || set.role == .nodePortNumbers {
+        for set in ids
+        where withEndpoints && (set.role.hasSlots || set.role == .serviceNumbers || set.role == .nodePortNumbers) {
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: set.definition) { collector.addEndpoint($0, of: set) }
             }

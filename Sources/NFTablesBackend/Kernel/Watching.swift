@@ -7,8 +7,12 @@ internal import Netlink
 
 extension NFTablesBackend {
     public mutating func startWatching() throws(BackendError) -> Int32? {
+        try startWatching(bufferSize: NFTablesMonitor.usualBufferSize)
+    }
+
+    package mutating func startWatching(bufferSize: Int32) throws(BackendError) -> Int32? {
         do {
-            let started = try NFTablesMonitor(table: Layout.table)
+            let started = try NFTablesMonitor(table: Layout.table, bufferSize: bufferSize)
             let descriptor = started.descriptor
             monitor = consume started
             return descriptor
@@ -38,6 +42,10 @@ extension NFTablesBackend {
             throw error
         }
         guard let commits else {
+            // A large transaction of our own overruns the monitor too. If the ruleset is the one that we made, nobody
+            // else has changed anything.
+            let now = try? read { (socket) throws(NetlinkError) in try socket.generation() }
+            if let known = kernel.generation, now == known { return [] }
             kernel.generation = nil
             return [ForeignChange(processName: nil, processID: nil)]
         }

@@ -53,6 +53,7 @@ private struct FileWatcher: ~Copyable {
     private var watchFailures: [String: String] = [:]
     /// Files that were written to and not closed since, by paths without links.
     private var beingWritten: Set<String> = []
+    /// What was said last, but for changes, which are many.
     private var last: SourceUpdate?
 
     init(paths: [String], mailbox: SourceMailbox, stop: StopSignal) {
@@ -77,7 +78,10 @@ private struct FileWatcher: ~Copyable {
 
     /// Hands out what is new, if anything is.
     private mutating func post(_ update: SourceUpdate) {
-        defer { last = update }
+        defer {
+            last = update
+            last?.changes = [:]
+        }
         if let last, update.changes.isEmpty, last.isComplete == update.isComplete, last.findings == update.findings,
             last.state == update.state
         {

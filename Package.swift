@@ -116,7 +116,7 @@ let package = Package(
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",
-            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource"]),
+            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource", nio("NIOCore")]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

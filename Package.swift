@@ -87,8 +87,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace", "ServiceModel",
-                "ServicePlan", "ServiceSource", argumentParser,
+                "Conntrack", "Dataplane", "EtcdSource", "NFTables", "NFTablesBackend", "NetAddress", "PacketTrace",
+                "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
             ]),
 
         // Used by tests only.

@@ -60,6 +60,25 @@ struct RegisterTests {
         #expect(try await etcd.value(Self.key) == nil)
     }
 
+    /// Who takes over has it; the one before neither drains nor deletes it.
+    @Test func takenOver() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        let first = try register(etcd)
+        try await waitForOutput(first, "registered")
+        let second = try register(etcd, "--zone", "z2")
+        try await waitForOutput(second, "registered")
+        let result = try first.stop()
+        #expect(result.status == 0)
+        #expect(result.errors.contains("is held by somebody else now"))
+        #expect(!result.output.contains("draining"))
+        #expect(try await etcd.value(Self.key)?.contains("z2") == true)
+        second.signal(SIGTERM)
+        second.signal(SIGTERM)
+        #expect(try second.wait().status == 0)
+        #expect(try await etcd.value(Self.key) == nil)
+    }
+
     /// Whoever is killed leaves when the lease ends, not before.
     @Test func killed() async throws {
         let etcd = try EtcdServer()

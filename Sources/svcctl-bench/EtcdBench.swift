@@ -36,6 +36,8 @@ struct EtcdBench: AsyncParsableCommand {
         print("resident \(Self.residentBytes - before)")
 
         for change in 1...max(changes, 1) {
+            // Changes that follow each other at once are joined; this is about single ones.
+            try await Task.sleep(for: .milliseconds(5))
             start = clock.now
             try await connection.write([put(change * 7919 % services, layout, change: change)])
             let answered = clock.now

@@ -115,7 +115,7 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
+                "Conntrack", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
                 "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
             ]),
 
@@ -150,7 +150,7 @@ let package = Package(
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",
-            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource"]),
+            dependencies: ["EtcdSource", "EtcdTestKit", "NetAddress", "ServiceModel", "ServiceSource", nio("NIOCore")]),
         .testTarget(name: "NetAddressTests", dependencies: ["NetAddress"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["NetlinkWire"]),
         .testTarget(name: "NFTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink"]),

@@ -15,5 +15,13 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
     static func differences(in state: borrowing DeltaTracker<Key, Value>) -> [DifferenceLine]
 
     /// What the kernel has of ours now, by service; nil if there is nothing.
-    mutating func status() throws(BackendError) -> [FrontendStatus]?
+    ///
+    /// - Parameter withEndpoints: whether endpoints are listed too, of which there are many more than frontends. A backend
+    ///   that reads them anyway may list them all the same.
+    mutating func status(withEndpoints: Bool) throws(BackendError) -> [FrontendStatus]?
+}
+
+extension NodeBackend where Self: ~Copyable {
+    /// The same with endpoints.
+    public mutating func status() throws(BackendError) -> [FrontendStatus]? { try status(withEndpoints: true) }
 }

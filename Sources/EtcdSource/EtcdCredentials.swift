@@ -41,7 +41,7 @@ public struct EtcdTiming: Hashable, Sendable {
     public var longestPause: Duration = .seconds(10)
     /// After an update the next one waits this long, so that a burst becomes one change. What comes after a quiet time
     /// does not wait.
-    public var gap: Duration = .milliseconds(10)
+    public var gap: Duration = .milliseconds(2)
     /// How many keys are read at once.
     public var page = 500
 

@@ -120,7 +120,7 @@ actor EtcdWatcher {
     /// Follows events until the watch should be opened again.
     private func watch(_ connection: EtcdConnection) async throws {
         let revision = state.history?.revision ?? 0
-        let body = try await connection.watch(layout, from: revision + 1)
+        let body = try await connection.watch(layout, from: revision &+ 1)
         lastHeard = clock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.read(body, connection.member) }

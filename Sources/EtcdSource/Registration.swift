@@ -33,6 +33,12 @@ package actor Registration {
         return new
     }
 
+    /// Writes another value if the key is still held; false if somebody else has it now, or it was deleted.
+    package func replace(_ value: [UInt8]) async throws -> Bool {
+        guard let lease else { return false }
+        return try await cluster.ask { try await $0.replace(self.key, value: value, lease: lease) }
+    }
+
     /// Renews the lease; false if it has ended, so that the value must be written again.
     package func renew() async throws -> Bool {
         guard let lease else { return false }

@@ -13,6 +13,7 @@ extension EtcdServer {
         timing.silence = .milliseconds(500)
         timing.firstPause = .milliseconds(20)
         timing.longestPause = .milliseconds(200)
+        timing.gap = .milliseconds(10)
         return timing
     }()
 

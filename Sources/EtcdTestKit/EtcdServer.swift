@@ -2,6 +2,7 @@ internal import DataplaneTestKit
 package import EtcdSource
 internal import Foundation
 internal import Glibc
+internal import Synchronization
 
 /// An etcd of a test's own on loopback, with a directory of its own. It is killed when the object goes.
 package final class EtcdServer {
@@ -35,7 +36,8 @@ package final class EtcdServer {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    package static let isInstalled = access("/usr/bin/etcd", X_OK) == 0
+    /// Whether there is an etcd here, and a loopback that is up.
+    package static let canRun = access("/usr/bin/etcd", X_OK) == 0 && canSend(to: 9)
 
     package var url: String { "\(scheme)://127.0.0.1:\(clientPort)" }
 
@@ -79,10 +81,16 @@ package final class EtcdServer {
     package func loseData() throws { try FileManager.default.removeItem(atPath: directory + "/data") }
 }
 
+/// The port to try next. Each process begins elsewhere, since several may run tests.
+private let nextPort = Mutex(UInt16(15000 + Int(getpid()) % 160 * 100))
+
 /// A port of loopback that nobody has, of those that connections are not made from.
 package func freePort() throws -> UInt16 {
     for _ in 0..<1000 {
-        let port = UInt16.random(in: 15000..<32000)
+        let port = nextPort.withLock { next in
+            next = next < 32000 ? next + 1 : 15000
+            return next
+        }
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var address = loopback(port)
@@ -96,8 +104,13 @@ package func freePort() throws -> UInt16 {
     throw POSIXError(.EADDRNOTAVAIL)
 }
 
-private func canConnect(to port: UInt16) -> Bool {
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+private func canConnect(to port: UInt16) -> Bool { connects(SOCK_STREAM, to: port) }
+
+/// Whether there is a way to loopback at all.
+private func canSend(to port: UInt16) -> Bool { connects(SOCK_DGRAM, to: port) }
+
+private func connects(_ kind: __socket_type, to port: UInt16) -> Bool {
+    let socket = socket(AF_INET, Int32(kind.rawValue), 0)
     defer { close(socket) }
     var address = loopback(port)
     return withUnsafeMutablePointer(to: &address) { pointer in

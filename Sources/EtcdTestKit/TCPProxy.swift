@@ -1,5 +1,5 @@
 package import EtcdSource
-package import NIOCore
+internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
@@ -49,8 +49,11 @@ package final class TCPProxy: Sendable {
     /// How many connections there were.
     package var count: Int { gate.count }
 
+    /// How many connections there are.
+    package var openCount: Int { gate.openCount }
+
     /// Passes on what comes, from now on.
-    package func pass(after delay: TimeAmount = .zero) { gate.set(.pass(delay)) }
+    package func pass(after delay: Duration = .zero) { gate.set(.pass(TimeAmount(delay))) }
 
     /// Swallows what comes, and closes nothing.
     package func hold() { gate.set(.hold) }
@@ -78,6 +81,9 @@ private final class Gate: Sendable {
     private let channels = Mutex<(open: [any Channel], count: Int)>(([], 0))
 
     var count: Int { channels.withLock { $0.count } }
+
+    /// Each of them has two ends.
+    var openCount: Int { channels.withLock { $0.open.count { $0.isActive } } / 2 }
 
     func set(_ mode: Mode) { self.mode.withLock { $0 = mode } }
 

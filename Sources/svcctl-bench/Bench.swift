@@ -6,11 +6,11 @@ internal import ArgumentParser
 ///
 /// It changes the ruleset of the network namespace that it runs in: run it in one of its own.
 @main
-struct Bench: ParsableCommand {
+struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
         subcommands: [
             ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
-            IPTablesApplyBench.self, IPTablesEndpointBench.self, LookupBench.self,
+            EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, LookupBench.self,
         ])
 }

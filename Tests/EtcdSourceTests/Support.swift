@@ -80,31 +80,8 @@ extension EtcdConnection {
     }
 }
 
-extension EtcdServer {
-    private struct Done: Decodable {}
-    private struct Permission: Encodable {
-        struct Range: Encodable {
-            var permType = "READWRITE"
-            var key = Data("/svcctl/".utf8)
-            var range_end = Data("/svcctl0".utf8)
-        }
-        var name = "svcctl"
-        var perm = Range()
-    }
-
-    /// From now on only users may do anything: `root`, and `agent` with the password `secret`, who may use the prefix.
-    func enableUsers() async throws {
-        try await with { connection in
-            func ask(_ path: String, _ request: [String: String]) async throws {
-                let _: Done = try await connection.call("/v3/auth/" + path, request)
-            }
-            try await ask("user/add", ["name": "root", "password": "root"])
-            try await ask("user/grant", ["user": "root", "role": "root"])
-            try await ask("user/add", ["name": "agent", "password": "secret"])
-            try await ask("role/add", ["name": "svcctl"])
-            let _: Done = try await connection.call("/v3/auth/role/grant", Permission())
-            try await ask("user/grant", ["user": "agent", "role": "svcctl"])
-            try await ask("enable", [:])
-        }
+enum JSONText {
+    static func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(text.utf8))
     }
 }

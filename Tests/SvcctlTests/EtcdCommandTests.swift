@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// put, get, delete and accept, with a real etcd.
-@Suite(.enabled(if: EtcdServer.isInstalled), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(1)))
 struct EtcdCommandTests {
     /// What get prints, put takes, and nothing changes by it.
     @Test func putAndGet() async throws {
@@ -131,6 +131,34 @@ struct EtcdCommandTests {
         #expect(result.output.isEmpty)
         #expect(result.errors.hasPrefix("svcctl: etcd: http://127.0.0.1:\(port): no connection: "))
         #expect(result.errors.contains("Connection refused"))
+    }
+
+    /// A certificate and a password that are right, and each of them wrong.
+    @Test func access() async throws {
+        let certificates = try TestCertificates()
+        for name in ["server", "client"] { try certificates.issue(name) }
+        let etcd = try EtcdServer(scheme: "https")
+        etcd.secure(certificates)
+        try await etcd.start()
+        let files = try Files(["password": "secret\n", "wrong": "wrong"])
+        let trust = ["--etcd-ca", certificates.authority]
+        try await etcd.with(EtcdCredentials(authorityFile: certificates.authority)) { try await $0.enableUsers() }
+        func get(_ options: [String]) throws -> ProgramResult {
+            try hostProgram([Svcctl.path(), "get", "--etcd", etcd.url] + options)
+        }
+        let user = trust + ["--etcd-user", "agent", "--etcd-password-file"]
+        #expect(try get(user + [files["password"]]).status == 0)
+        let certificate = ["--etcd-cert", certificates["client.crt"], "--etcd-key", certificates["client.key"]]
+        #expect(try get(user + [files["password"]] + certificate).status == 0)
+        for (options, message) in [
+            (user + [files["wrong"]], "authentication failed, invalid user ID or password"),
+            (user + [files["none"]], "No such file or directory"), (trust, "user name is empty"),
+            ([], "its certificate has expired, or is not signed by an authority that is trusted here"),
+        ] {
+            let result = try get(options)
+            #expect(result.status == 77)
+            #expect(result.errors.hasPrefix("svcctl: etcd: ") && result.errors.contains(message), "\(result.errors)")
+        }
     }
 
     @Test(arguments: [

@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// `svcctl register` with a real etcd.
-@Suite(.enabled(if: EtcdServer.isInstalled), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(1)))
 struct RegisterTests {
     private static let key = "endpoints/shop/a/10.0.0.7,http=8080"
 
@@ -57,6 +57,25 @@ struct RegisterTests {
         try await waitForOutput(program, "draining")
         program.signal(SIGTERM)
         #expect(try program.wait().status == 0)
+        #expect(try await etcd.value(Self.key) == nil)
+    }
+
+    /// Who takes over has it; the one before neither drains nor deletes it.
+    @Test func takenOver() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        let first = try register(etcd)
+        try await waitForOutput(first, "registered")
+        let second = try register(etcd, "--zone", "z2")
+        try await waitForOutput(second, "registered")
+        let result = try first.stop()
+        #expect(result.status == 0)
+        #expect(result.errors.contains("is held by somebody else now"))
+        #expect(!result.output.contains("draining"))
+        #expect(try await etcd.value(Self.key)?.contains("z2") == true)
+        second.signal(SIGTERM)
+        second.signal(SIGTERM)
+        #expect(try second.wait().status == 0)
         #expect(try await etcd.value(Self.key) == nil)
     }
 

@@ -18,7 +18,16 @@ extension EtcdConnection {
         let answer: TransactionResponse = try await call(
             "/v3/kv/txn", TransactionRequest(success: changes.map(TransactionRequest.Operation.init)))
         guard answer.succeeded == true else { throw EtcdError(.notUnderstood, "\(member) did not do what it was told") }
-        return (answer.responses ?? []).reduce(0) { $0 + Int($1.deletion?.deleted?.value ?? 0) }
+        return (answer.responses ?? []).reduce(0) { $0 &+ Int($1.deletion?.deleted?.value ?? 0) }
+    }
+
+    /// Replaces a value under a lease; false if the key is not there any more, or under another lease.
+    package func replace(_ key: String, value: [UInt8], lease: Int64) async throws -> Bool {
+        let condition = TransactionRequest.Condition(key: Data(key.utf8), lease: WireNumber(lease))
+        let put = TransactionRequest.Operation(.put(key: key, value: value, lease: lease))
+        let answer: TransactionResponse = try await call(
+            "/v3/kv/txn", TransactionRequest(compare: [condition], success: [put]))
+        return answer.succeeded == true
     }
 
     /// The keys that begin with a text, which must not be empty, with their values, in order of keys.

@@ -38,7 +38,7 @@ package final class EtcdConnection: Sendable {
     /// Sends one request and takes in the whole answer.
     ///
     /// - Throws: ``EtcdError``, or `CancellationError`.
-    func call<Answer: Decodable & Sendable>(
+    package func call<Answer: Decodable & Sendable>(
         _ path: String, _ request: some Encodable & Sendable, as answer: Answer.Type = Answer.self
     ) async throws -> Answer {
         let body = try Self.encode(request)
@@ -95,10 +95,10 @@ package final class EtcdConnection: Sendable {
 
     /// What an answer with another status than 200 means.
     private func refusal(_ path: String, _ response: HTTPClientResponse) async -> EtcdError {
-        let body = try? await response.body.collect(upTo: 1 << 16)
         let isJSON = response.headers.first(name: "Content-Type")?.hasPrefix("application/json") == true
-        if isJSON, let body, let error = try? JSONDecoder().decode(GatewayError.self, from: Data(buffer: body)) {
-            var error = error.asError
+        if isJSON, let body = try? await response.body.collect(upTo: 1 << 16),
+            var error = try? JSONDecoder().decode(GatewayError.self, from: Data(buffer: body)).asError
+        {
             error.message = "\(member): \(error.message)"
             return error
         }

@@ -29,6 +29,14 @@ struct TransactionRequest: Encodable {
         }
     }
 
+    /// What must hold of a key.
+    struct Condition: Encodable {
+        var key: Data
+        var target = "LEASE"
+        var lease: WireNumber
+    }
+
+    var compare: [Condition] = []
     var success: [Operation]
 }
 

@@ -32,6 +32,9 @@ struct ServiceDocuments: Hashable, Sendable {
 
 /// All keys under the prefix at one revision, put together from pages.
 struct StoreListing: Sendable {
+    /// More keys without a meaning are not remembered, however many somebody writes.
+    static let mostOutside = 1000
+
     let layout: KeyLayout
     var clusterID = ""
     var revision: Int64 = 0
@@ -53,7 +56,8 @@ struct StoreListing: Sendable {
         case .endpoint(let name, let id):
             services[name, default: ServiceDocuments()].endpoints[id] = StoredDocument(value)
         case .accept: acceptRevision = modRevision
-        case .outside(let reason): outside[KeyLayout.printable(key)] = reason
+        case .outside(let reason):
+            if outside.count < Self.mostOutside { outside[KeyLayout.printable(key)] = reason }
         }
     }
 }

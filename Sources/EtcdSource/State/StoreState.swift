@@ -40,11 +40,11 @@ struct StoreState {
         for (key, reason) in listing.outside { findings.set([(.error, reason)], for: key, now: now) }
         outside = listing.outside
         storedCount = listing.services.values.count { $0.service != nil }
-        emptiedAt = (history?.revision ?? 0) + 1
+        emptiedAt = (history?.revision ?? 0) &+ 1
         acceptRevision = listing.acceptRevision
         history = StoreHistory(
             clusterID: listing.clusterID, revision: listing.revision, keyCount: listing.keyCount)
-        if let reason, servedCount > 0 { raise(reason, acceptableFrom: listing.revision + 1, now) }
+        if let reason, servedCount > 0 { raise(reason, acceptableFrom: listing.revision &+ 1, now) }
     }
 
     /// Takes one event of the watch.
@@ -73,6 +73,7 @@ struct StoreState {
             acceptRevision = value == nil ? 0 : modRevision
         case .outside(let reason):
             let name = KeyLayout.printable(key)
+            guard outside.count < StoreListing.mostOutside || outside[name] != nil else { return }
             outside[name] = value == nil ? nil : reason
             findings.set(value == nil ? [] : [(.error, reason)], for: name, now: now)
         }

@@ -6,7 +6,7 @@ internal import XTables
 
 extension IPTablesBackend {
     /// What our chains hold now, by service; nil if there are none.
-    public mutating func status() throws(BackendError) -> [FrontendStatus]? {
+    public mutating func status(withEndpoints _: Bool) throws(BackendError) -> [FrontendStatus]? {
         for _ in 0..<maximumAttempts {
             do {
                 return try statusOnce()

@@ -7,7 +7,7 @@ extension NFTablesBackend {
     /// What our tables hold now, by service; nil if there are none.
     ///
     /// - Parameter withEndpoints: whether endpoints are listed too, of which there are many more than frontends.
-    public mutating func status(withEndpoints: Bool = true) throws(BackendError) -> [FrontendStatus]? {
+    public mutating func status(withEndpoints: Bool) throws(BackendError) -> [FrontendStatus]? {
         for _ in 0..<maximumAttempts {
             do {
                 return try statusOnce(withEndpoints)

@@ -156,10 +156,11 @@ private actor EndpointHolder {
 
     func drain(_ value: [UInt8], for time: Duration) async throws {
         do {
-            try await registration.write(value)
+            guard try await registration.replace(value) else {
+                return logger.notice("\(registration.key) is held by somebody else now, or was deleted")
+            }
         } catch let error as EtcdError where !Task.isCancelled {
-            logger.warning("etcd: \(error.message)")
-            return
+            return logger.warning("etcd: \(error.message)")
         }
         printBytes(Array("draining \(registration.key)\n".utf8))
         try await withThrowingTaskGroup(of: Void.self) { group in

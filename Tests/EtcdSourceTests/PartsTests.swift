@@ -1,0 +1,90 @@
+import NIOCore
+import ServiceModel
+import ServiceSource
+import Testing
+
+@testable import EtcdSource
+
+/// The parts that need no etcd.
+struct PartsTests {
+    /// However a stream is cut into chunks, the same messages come of it.
+    @Test(arguments: [1, 2, 3, 7, 50, 1000]) func chunks(size: Int) throws {
+        let lines = (1...20).map { #"{"result": {"header": {"revision": "\#($0)"}}}"# }
+        let text = Array((lines.joined(separator: "\n") + "\n\n" + #"{"result": "#).utf8)
+        var buffer = MessageBuffer<WatchMessage>(member: "m")
+        var revisions: [Int64?] = []
+        for start in stride(from: 0, to: text.count, by: size) {
+            let messages = try buffer.add(ByteBuffer(bytes: text[start..<min(start + size, text.count)]))
+            revisions += messages.map { $0.result?.header?.revision?.value }
+        }
+        #expect(revisions == (1...20).map { Int64($0) })
+        #expect(throws: EtcdError.self) { try buffer.add(ByteBuffer(string: "x\n")) }
+    }
+
+    @Test func pausesGrow() {
+        var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))
+        for expected in [100, 200, 400, 800, 1000, 1000] {
+            let pause = backoff.pause()
+            #expect(pause >= .milliseconds(expected / 2) && pause <= .milliseconds(expected))
+        }
+        backoff.reset()
+        #expect(backoff.pause() <= .milliseconds(100))
+    }
+
+    @Test(arguments: [
+        (#"{"code": 16, "message": "etcdserver: invalid auth token"}"#, EtcdError.Kind.staleToken),
+        (#"{"code": 3, "error": "etcdserver: authentication failed, invalid user ID or password"}"#, .notPermitted),
+        (#"{"code": 7, "error": "etcdserver: permission denied"}"#, .notPermitted),
+        (#"{"code": 11, "error": "etcdserver: mvcc: required revision has been compacted"}"#, .compacted),
+        (#"{"code": 11, "error": "etcdserver: mvcc: required revision is a future revision"}"#, .futureRevision),
+        (#"{"grpc_code": 14, "message": "etcdserver: no leader"}"#, .unreachable),
+        (#"{"code": 3, "message": "etcdserver: request is too large"}"#, .refused), ("{}", .refused),
+    ])
+    func errors(text: String, kind: EtcdError.Kind) throws {
+        let error = try JSONText.decode(GatewayError.self, text).asError
+        #expect(error.kind == kind)
+        #expect(!error.message.isEmpty && !error.message.hasPrefix("etcdserver"))
+    }
+
+    @Test func meanings() {
+        let layout = KeyLayout(prefix: "/p")
+        let name = ServiceName(namespace: "shop", name: "a")
+        for (key, meaning) in [
+            (layout.service(name), KeyLayout.Meaning.service(name)), (layout.accept, .accept),
+            (layout.endpoint(name, id: "[fd00::1]:80,x=1"), .endpoint(name, id: "[fd00::1]:80,x=1")),
+        ] {
+            #expect(layout.meaning(of: Array(key.utf8)) == meaning)
+        }
+        for key in ["/p", "/px", "/p/", "/p/services/a", "/p/services/shop/" + String(repeating: "a", count: 64)] {
+            guard case .outside = layout.meaning(of: Array(key.utf8)) else {
+                Issue.record("\(key) means something")
+                continue
+            }
+        }
+    }
+
+    /// Deletion and acceptance in one window of updates, with something else behind.
+    @Test func acceptedEmptiness() {
+        let layout = KeyLayout(prefix: "/p")
+        var state = StoreState(layout: layout)
+        let key = Array(layout.service(ServiceName(namespace: "shop", name: "a")).utf8)
+        let now = Timestamp(milliseconds: 1)
+        var listing = StoreListing(layout: layout)
+        (listing.clusterID, listing.revision) = ("1", 5)
+        let value = Array(serviceText.utf8)
+        listing.add(key: key, value: value, createRevision: 3, modRevision: 5)
+        state.take(listing, now: now)
+        #expect(state.update(now: now)?.state == .current)
+        state.take(key: key, value: nil, createRevision: 0, modRevision: 7, now: now)
+        state.take(key: Array(layout.accept.utf8), value: [], createRevision: 7, modRevision: 7, now: now)
+        state.take(key: Array("/p/other".utf8), value: [], createRevision: 9, modRevision: 9, now: now)
+        state.reached(9)
+        let update = state.update(now: now)
+        #expect(update?.state == .current)
+        #expect(update?.changes.count == 1)
+        #expect(state.history?.keyCount == 2)
+        #expect(state.update(now: now) == nil)
+    }
+
+    private let serviceText = #"{"name": "shop/a", "clusterIPs": ["10.96.0.1"], "ports": [{"port": 80}]}"#
+}

@@ -82,6 +82,10 @@ let package = Package(
                 "Dataplane", "NFTables", "NetAddress", "Netlink", "ServiceModel", "ServicePlan", "XTables",
             ]),
 
+        .target(
+            name: "Backends",
+            dependencies: ["Dataplane", "IPTablesBackend", "NFTablesBackend", "ServiceModel", "ServicePlan"]),
+
         // Layer 5: the node agent.
         .target(
             name: "Agent",
@@ -97,7 +101,8 @@ let package = Package(
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "Agent", "AgentHTTP", "CAllocator", "Dataplane", "EtcdSource", "Links", "NFTables", "NFTablesBackend",
+                "Agent", "AgentHTTP", "Backends", "CAllocator", "Dataplane", "EtcdSource", "Links", "NFTables",
+                "NFTablesBackend",
                 "NetAddress", "Netlink", "PrometheusText", "ServiceModel", "ServicePlan", "ServiceSource", lifecycle,
                 logging, metrics,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -107,7 +112,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Agent", "AgentRuntime", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables", "NFTablesBackend",
+                "Agent", "AgentRuntime", "Backends", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables",
+                "NFTablesBackend",
                 "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
 

@@ -5,24 +5,26 @@ public import ServiceModel
 public import ServicePlan
 internal import ServiceSource
 
+/// What a loop is told when it is made.
+public struct LoopSetup: Sendable {
+    public var node = NodeFacts()
+    public var schedule = SyncSchedule.Settings()
+    /// The names of the sources that leave word in the inbox, by precedence, which is how they are numbered there;
+    /// nothing is written to the kernel before each has said that it is complete.
+    public var sources: [String] = []
+    /// Why the backend cannot serve a service; nil if it can.
+    public var refusal: @Sendable (Service) -> String? = { _ in nil }
+    /// Is called once, when the first state stands in the kernel.
+    public var whenInPlace: @Sendable () -> Void = {}
+    /// How often the loop says that it is alive, even if nothing happens; nil for never.
+    public var heartbeat: Duration?
+
+    public init() {}
+}
+
 /// The node agent's loop: waits until something happens, and brings the kernel up to date. It works on the thread that
 /// runs it, since a network namespace belongs to a thread.
 public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
-    /// What a loop is told when it is made.
-    public struct Setup: Sendable {
-        public var node = NodeFacts()
-        public var schedule = SyncSchedule.Settings()
-        /// The names of the sources that leave word in the inbox, by precedence, which is how they are numbered there;
-        /// nothing is written to the kernel before each has said that it is complete.
-        public var sources: [String] = []
-        /// Why the backend cannot serve a service; nil if it can.
-        public var refusal: @Sendable (Service) -> String? = { _ in nil }
-        /// How often the loop says that it is alive, even if nothing happens; nil for never.
-        public var heartbeat: Duration?
-
-        public init() {}
-    }
-
     public var engine: ReconcileEngine<Backend>
     private var schedule: SyncSchedule
     private var node: NodeFacts
@@ -30,6 +32,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var admission: Admission
     private var healthChecks: HealthChecks
     private let heartbeat: Duration?
+    /// Nil once it has been called.
+    private var whenInPlace: (@Sendable () -> Void)?
     /// How long plans took that were made since the kernel was last brought up to date.
     private var planning = Duration.zero
     private let inbox: Inbox
@@ -40,7 +44,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var isStopping = false
 
     /// - Parameter observer: is told what happens, on the loop's thread.
-    public init(_ backend: consuming Backend, setup: Setup, inbox: Inbox, observer: any AgentObserver) {
+    public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
         engine = ReconcileEngine(backend, node: setup.node)
         node = setup.node
         schedule = SyncSchedule(setup.schedule)
@@ -48,6 +52,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         admission = Admission(setup.refusal)
         healthChecks = HealthChecks(nodeName: setup.node.nodeName)
         heartbeat = setup.heartbeat
+        whenInPlace = setup.whenInPlace
         self.inbox = inbox
         self.observer = observer
         start = clock.now
@@ -154,6 +159,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 report, isFull: isFull, took: clock.now - begin,
                 engine: EngineCounts(
                     services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
+            whenInPlace.take()?()
         } catch {
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)

@@ -2,7 +2,7 @@ internal import Agent
 internal import AgentHTTP
 internal import Dataplane
 internal import Logging
-internal import NFTablesBackend
+internal import Backends
 internal import ServiceLifecycle
 internal import ServiceModel
 internal import ServicePlan
@@ -136,8 +136,8 @@ private struct Running {
         self.notifier = notifier
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
         metrics = MetricsEndpoint(reporter: reporter) {
-            var backend = NFTablesBackend(options: LayoutOptions())
-            return try backend.status(withEndpoints: false) ?? []
+            // While one backend follows another, both have rules; what counts is what is there.
+            try BackendName.allCases.flatMap { try $0.status(withEndpoints: false) ?? [] }
         }
     }
 

@@ -2,7 +2,6 @@ public import Agent
 internal import CAllocator
 internal import Glibc
 internal import Logging
-internal import NFTablesBackend
 internal import ServiceLifecycle
 internal import ServiceModel
 internal import ServiceSource

@@ -1,3 +1,4 @@
+internal import Backends
 internal import ArgumentParser
 internal import Dataplane
 internal import Logging

@@ -14,7 +14,8 @@ struct Svcctl: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            AgentCommand.self, Apply.self, Diff.self, Check.self, Status.self, Events.self, Trace.self, Backends.self,
+            AgentCommand.self, Apply.self, Diff.self, Check.self, Status.self, Events.self, Trace.self,
+            BackendsCommand.self,
             Cleanup.self, Put.self, Get.self, Delete.self, Accept.self, Register.self,
         ])
 }

@@ -44,7 +44,7 @@ import Testing
             self.namespace = namespace
             let (inbox, observer) = (inbox, observer)
             run = try BackgroundRun(in: namespace) {
-                var setup = AgentLoop<NFTablesBackend>.Setup()
+                var setup = LoopSetup()
                 setup.sources = (0..<sourceCount).map { "source \($0)" }
                 var loop = AgentLoop(
                     NFTablesBackend(options: LayoutOptions()), setup: setup, inbox: inbox, observer: observer)

@@ -53,6 +53,10 @@ public struct AgentConfiguration: Sendable {
         if (settings.etcd.user == nil) != (settings.etcd.passwordFile == nil) {
             messages.append("etcdUser and etcdPasswordFile go together")
         }
+        if settings.protects, settings.backend != "nftables" {
+            messages.append(
+                "protect goes with the nftables backend alone: others share their tables with other programs")
+        }
         if settings.metricsAddress == settings.healthAddress, settings.metricsAddress.port != 0 {
             messages.append("metricsAddress and healthAddress are the same: \(settings.healthAddress)")
         }

@@ -2,6 +2,7 @@ internal import ServicePlan
 internal import Agent
 internal import Dataplane
 internal import Logging
+internal import Backends
 internal import NFTablesBackend
 internal import ServiceModel
 internal import ServiceSource
@@ -68,21 +69,49 @@ final class Cycle: Sendable {
     private func run(
         _ settings: AgentSettings, _ sources: [String], _ reporter: Reporter, _ heartbeat: Duration
     ) throws {
-        var setup = AgentLoop<NFTablesBackend>.Setup()
+        let backend = BackendName(rawValue: settings.backend) ?? .nftables
+        if settings.protects {
+            var protected = NFTablesBackend(options: settings.layout)
+            try protected.checkProtection()
+        }
+        var setup = LoopSetup()
         setup.node = settings.node
         if let addresses { setup.node.addresses = addresses.first }
         setup.schedule = settings.schedule
         setup.sources = sources
         setup.heartbeat = heartbeat
-        setup.refusal = { service in NFTablesBackend.limits(of: service).first { $0.isRefused }?.message }
-        var backend = NFTablesBackend(options: settings.layout)
-        if settings.protects { try backend.checkProtection() }
-        var loop = AgentLoop(
-            backend, setup: setup, inbox: inbox, observer: reporter)
-        try loop.run()
+        setup.refusal = { service in backend.limits(of: service).first { $0.isRefused }?.message }
+        // Only now, so that no connection meets a node without rules (semantics 63).
+        setup.whenInPlace = { Self.remove(backend.others, reporter) }
+        try backend.visit(Run(layout: settings.layout, setup: setup, inbox: inbox, reporter: reporter))
         guard cleansUp.withLock({ $0 }) else { return }
-        let removed = try loop.engine.backend.removeAll().removed
-        reporter.say(.stopping, "removed \(removed) tables from the kernel")
+        Self.remove([backend], reporter)
+    }
+
+    private static func remove(_ backends: [BackendName], _ reporter: Reporter) {
+        for backend in backends {
+            do {
+                guard try !backend.removeAll().isEmpty else { continue }
+                reporter.say(.removed, "the rules of the \(backend.rawValue) backend were removed from the kernel")
+            } catch {
+                reporter.say(
+                    .failed, "the rules of the \(backend.rawValue) backend may be in the kernel still: \(error)",
+                    .warning)
+            }
+        }
+    }
+
+    /// Runs the loop with a backend until it is told to stop.
+    private struct Run: BackendVisitor {
+        let layout: LayoutOptions
+        let setup: LoopSetup
+        let inbox: Inbox
+        let reporter: Reporter
+
+        func visit<Backend: NodeBackend & ~Copyable>(_: Backend.Type) throws {
+            var loop = AgentLoop(Backend(options: layout), setup: setup, inbox: inbox, observer: reporter)
+            try loop.run()
+        }
     }
 }
 

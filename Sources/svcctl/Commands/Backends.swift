@@ -1,10 +1,11 @@
+internal import Backends
 internal import ArgumentParser
 internal import Dataplane
 internal import NFTables
 
-struct Backends: ParsableCommand {
+struct BackendsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print what each backend can do, with its bounds.",
+        commandName: "backends", abstract: "Print what each backend can do, with its bounds.",
         discussion: """
             Needs no privilege. A definition that asks for what a backend cannot do is refused by check, apply and diff \
             (exit code 65), or warned of where leaving it out harms nobody.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Backends
 internal import Dataplane
 internal import Glibc
 internal import NFTables

@@ -1,0 +1,68 @@
+import DataplaneTestKit
+import Glibc
+import NetAddress
+import Synchronization
+import Testing
+
+/// Another backend in the configuration takes over while clients come and go, and none of them notices.
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces), .serialized)
+struct AgentSwitchTests {
+    @Test func switchesBackendsUnderLoad() async throws {
+        let lab = try Lab(pods: 2)
+        let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
+        defer { for server in servers { server.stop() } }
+        let files = try Files()
+        func configure(_ backend: String) throws {
+            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
+        }
+        try configure("nftables")
+        let agent = try AgentProcess(in: lab.node, files, ["--config", files["agent.yaml"]])
+        let address = try #require(IPAddress("10.96.0.10"))
+        let endpoints = (1...2).map { #"{"address": "\#(Lab.podAddresses($0).ipv4)"}"# }.joined(separator: ", ")
+        try agent.define(
+            """
+            {"services": [{"name": "shop/web", "clusterIPs": ["\(address)"],
+              "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [\(endpoints)]}]}
+            """)
+        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
+        try #require(isReady)
+
+        let connection = try LongConnection(from: lab.client, to: address, port: 80)
+        let isOver = Mutex(false)
+        let failures = Mutex<[String]>([])
+        let count = Mutex(0)
+        let crowd = try BackgroundRun(in: lab.client) {
+            while !isOver.withLock({ $0 }) {
+                let tally = try Client.tally(10, from: lab.client, to: address, port: 80, timeout: .seconds(3))
+                count.withLock { $0 += 10 }
+                failures.withLock { $0 += tally.failures.map { "\($0)" } }
+            }
+        }
+        for backend in ["iptables", "nftables", "iptables"] {
+            let before = count.withLock { $0 }
+            try configure(backend)
+            agent.signal(SIGHUP)
+            let isNew = backend == "iptables"
+            let isThere = try await agent.until {
+                let rules = try lab.node.ruleset()
+                return rules.contains("SVCCTL-") == isNew && rules.contains("table ip svcctl") == !isNew
+            }
+            let log = try agent.log()
+            #expect(isThere, "\(log)")
+            let goesOn = try await agent.until { count.withLock { $0 } > before + 20 }
+            #expect(goesOn)
+            #expect(try connection.exchange(backend) == backend)
+            #expect(try lab.node.svcctl("diff", "--backend", backend, files["services"]).status == 0)
+        }
+        isOver.withLock { $0 = true }
+        try crowd.wait()
+        #expect(failures.withLock { $0 } == [])
+        #expect(try agent.stop().status == 0)
+    }
+
+    @Test func protectionGoesWithOneBackendAlone() throws {
+        let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
+        #expect(result.status == 65)
+        #expect(result.errors.contains("protect goes with the nftables backend alone"))
+    }
+}

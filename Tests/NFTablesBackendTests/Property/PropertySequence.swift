@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import DataplaneTestKit
 import NFTables
 import NFTablesBackend
@@ -121,7 +122,7 @@ struct PropertyState: Sendable {
         var builder = RulesetBuilder(options: options)
         for service in plans.services { builder.add(service) }
         return PropertyAnswers(
-            reading: PlanReading(plans, node: options.node, view: RandomWorld().view),
+            reading: PlanReading(plans, node: options.node, view: NodeView(addresses: Set(RandomWorld.nodeAddresses))),
             desired: Tracer(builder.finished(), reports: reports),
             actual: actual.map { Tracer($0, reports: reports) })
     }

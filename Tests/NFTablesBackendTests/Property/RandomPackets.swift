@@ -1,3 +1,4 @@
+import DataplaneConformance
 import NFTables
 import NetAddress
 import PacketTrace

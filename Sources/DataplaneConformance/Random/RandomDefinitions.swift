@@ -1,11 +1,11 @@
-import NetAddress
-import ServiceModel
-import ServicePlan
+internal import NetAddress
+package import ServiceModel
+package import ServicePlan
 
 // Random services and facts about the node: everything that a valid definition can say.
 
 extension SplitMix64 {
-    mutating func nodeFacts() -> NodeFacts {
+    package mutating func nodeFacts() -> NodeFacts {
         var node = NodeFacts(nodeName: chance(percent: 85) ? "node-a" : nil, zone: chance(percent: 60) ? "zone-1" : nil)
         if chance(percent: 60) { node.clusterCIDRs = some(of: RandomWorld.clusterBlocks, atMost: 4) }
         if chance(percent: 5) { node.clusterCIDRs.append(pick(RandomWorld.everything)) }
@@ -19,10 +19,10 @@ extension SplitMix64 {
         return node
     }
 
-    mutating func services(_ count: Int) -> [Service] { (0..<count).map { service($0) } }
+    package mutating func services(_ count: Int) -> [Service] { (0..<count).map { service($0) } }
 
     /// The next state after another: services stay, change, go and come.
-    mutating func successors(of services: [Service], count: Int) -> [Service] {
+    package mutating func successors(of services: [Service], count: Int) -> [Service] {
         var next: [Service] = []
         var numbers: Set<String> = []
         for service in services where next.count < count {
@@ -71,7 +71,7 @@ extension SplitMix64 {
         return service
     }
 
-    mutating func service(_ number: Int) -> Service {
+    package mutating func service(_ number: Int) -> Service {
         var service = Service(
             name: ServiceName(namespace: RandomWorld.namespaces[number % 2], name: "s\(number)"))
         let families = pick([IPFamily.allCases, IPFamily.allCases, [.ipv4], [.ipv6]])

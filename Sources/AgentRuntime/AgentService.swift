@@ -142,7 +142,11 @@ private struct Running {
     }
 
     mutating func start(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) async throws {
-        try await servers.listen(settings, reporter, metrics: metrics)
+        do {
+            try await servers.listen(settings, reporter, metrics: metrics)
+        } catch let error as ListenError {
+            throw CannotStart(.cannotListen("\(error); does another agent or kube-proxy have it?"))
+        }
         checkKernel()
         let sources = try SourceFactory.sources(settings)
         cycle = try Cycle(settings, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)

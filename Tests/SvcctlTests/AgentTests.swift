@@ -115,6 +115,13 @@ struct AgentTests {
         agent.signal(SIGHUP)
         #expect(try await agent.says("did you mean \"masqueradeBit\"?"))
         #expect(try agent.get("/livez").status == 200)
+        // An address that cannot be had changes nothing either, not even what could be done.
+        try configure("metricsAddress: 127.0.0.1:10301\nhealthAddress: 203.0.113.1:10256\n")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("cannot listen on 203.0.113.1:10256"))
+        #expect(try await agent.until { try agent.get("/metrics", port: 10249).status == 200 })
+        #expect(try agent.get("/metrics", port: 10301).status == 0)
+        #expect(try agent.get("/readyz").status == 200)
         try configure("masqueradeBit: 15\nhealthAddress: 127.0.0.1:10300\n")
         agent.signal(SIGHUP)
         #expect(try await agent.until { try namespace.ruleset().contains("0x00008000") })

@@ -142,7 +142,11 @@ private struct Running {
     }
 
     mutating func start(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) async throws {
-        try await servers.listen(settings, reporter, metrics: metrics)
+        do {
+            try await servers.listen(settings, reporter, metrics: metrics)
+        } catch let error as ListenError {
+            throw CannotStart(.cannotListen("\(error); does another agent or kube-proxy have it?"))
+        }
         checkKernel()
         let sources = try SourceFactory.sources(settings)
         cycle = try Cycle(settings, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
@@ -174,7 +178,13 @@ private struct Running {
         if new.socket != settings.socket {
             throw UnchangeableOption(name: "socket")
         }
-        try await servers.listen(new, reporter, metrics: metrics)
+        do {
+            try await servers.listen(new, reporter, metrics: metrics)
+        } catch {
+            // What has moved already goes back.
+            try? await servers.listen(settings, reporter, metrics: metrics)
+            throw error
+        }
         let old = settings
         settings = new
         if new.node.nodePortAddresses != old.node.nodePortAddresses {
@@ -183,8 +193,12 @@ private struct Running {
         }
         if new.loopSettings != old.loopSettings {
             await cycle?.stop()
-            let sources = try SourceFactory.sources(new)
-            cycle = try Cycle(new, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
+            do {
+                cycle = try Cycle(new, SourceFactory.sources(new), reporter, heartbeat: heartbeat, onEnd: onEnd)
+            } catch {
+                // Nothing runs any more: the service manager starts the agent anew.
+                return onEnd(error)
+            }
         }
         checkKernel()
         await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))

@@ -22,9 +22,9 @@ public struct NodeAgent: Sendable {
 
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// - Throws: `InvalidDefinitions`, `UnreadableInputs` or ``WrongSource`` for a wrong configuration, ``AgentRuns``
-    ///   if another agent runs here, `ListenError` for an address that cannot be had, `BackendError` if the kernel
-    ///   cannot be worked with at all.
+    /// - Throws: `InvalidDefinitions`, `UnreadableInputs` or ``WrongSource`` for a wrong configuration, ``CannotStart``
+    ///   if another agent runs here or an address cannot be had, `BackendError` if the kernel cannot be worked with at
+    ///   all.
     public func run() async throws {
         // Before anything listens to them, these would end the process.
         signal(SIGHUP, SIG_IGN)

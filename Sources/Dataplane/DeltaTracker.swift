@@ -19,17 +19,18 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     @usableFromInline
     struct Entry: Sendable {
         @usableFromInline var value: Value
+        /// It comes second, where it fits into the padding behind most values.
+        @usableFromInline var state: State
         @usableFromInline var users: UInt32
         /// The epoch that `state` belongs to; in a later one the entry is in that epoch's common state.
         @usableFromInline var epoch: UInt32
-        @usableFromInline var state: State
 
         @inlinable
         init(value: Value, epoch: UInt32, state: State) {
             self.value = value
+            self.state = state
             users = 1
             self.epoch = epoch
-            self.state = state
         }
     }
 

@@ -3,12 +3,12 @@
 /// The number is kept in host order in two halves: an IPv4 address is the low 32 bits of ``low``.
 /// Ordering is by family first (IPv4 before IPv6), then by number, which is also the order of network bytes.
 public struct IPAddress: Hashable, Sendable {
-    /// The family that the address belongs to.
-    public let family: IPFamily
     /// The upper 64 bits of an IPv6 address; 0 for IPv4.
     public let high: UInt64
     /// The lower 64 bits of an IPv6 address; the 32 bits of an IPv4 address.
     public let low: UInt64
+    /// The family that the address belongs to. It comes last, so that a port beside an address fits into the padding.
+    public let family: IPFamily
 
     /// An IPv4 address from its 32-bit number in host order: `0x7f00_0001` is 127.0.0.1.
     public init(ipv4 number: UInt32) {

@@ -1,18 +1,18 @@
 public import NetAddress
 
-/// One address that answers for a service.
+/// One address that answers for a service. There are hundreds of thousands, so small fields stand together.
 public struct Endpoint: Hashable, Sendable {
     public var address: IPAddress
-    /// Target ports that this endpoint states itself, by the name of the **service** port.
-    public var ports: [EndpointPort] = []
     /// Whether a service port that ``ports`` does not mention leads to the service's own target port. True for native
     /// definitions; false for EndpointSlices, whose list is complete.
     public var inheritsTargetPorts = true
     public var conditions: EndpointConditions = .ready
-    public var nodeName: String?
-    public var zone: String?
     /// The share of new connections, 0…65535; 0 drains.
     public var weight: UInt16 = 1
+    /// Target ports that this endpoint states itself, by the name of the **service** port.
+    public var ports: [EndpointPort] = []
+    public var nodeName: String?
+    public var zone: String?
     /// Zones that should use this endpoint (EndpointSlice `hints.forZones`).
     public var zoneHints: [String] = []
     /// Nodes that should use this endpoint (EndpointSlice `hints.forNodes`).

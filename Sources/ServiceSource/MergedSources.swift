@@ -30,8 +30,13 @@ public struct MergedSources: Sendable {
         if latest.indices.contains(source) {
             latest[source] = update
             latest[source].changes = [:]
-            for (name, service) in update.changes {
-                if let change = replace(name, with: service, from: source, now) { changes[name] = change }
+            if names.count == 1 {
+                // Nobody else can define anything, so nothing need be remembered.
+                changes = update.changes
+            } else {
+                for (name, service) in update.changes {
+                    if let change = replace(name, with: service, from: source, now) { changes[name] = change }
+                }
             }
         }
         return SourceUpdate(

@@ -36,16 +36,16 @@ struct AgentNodeTests {
 
     @Test func namesWrongSettingsAndSetsThemIfItIsTold() async throws {
         let namespace = try NetworkNamespace("agent")
-        try namespace.tool(["sysctl", "-q", "-w", "net.ipv4.ip_forward=0"])
+        try namespace.sysctl("net.ipv4.ip_forward", "0")
         let files = try AgentTests.files()
         let agent = try await AgentProcess.ready(in: namespace, files)
         #expect(try await agent.says("net.ipv4.ip_forward is 0 and must be 1"))
         #expect(try agent.metric(#"svcctl_sysctl_wrong{sysctl="net.ipv4.ip_forward"}"#) == 1)
-        #expect(try namespace.tool(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0\n")
+        #expect(try namespace.sysctl("net.ipv4.ip_forward") == "0")
         _ = try agent.stop()
         let setting = try await AgentProcess.ready(in: namespace, files, ["--set-sysctls"])
         #expect(try await setting.says("net.ipv4.ip_forward is set to 1; it was 0"))
-        #expect(try namespace.tool(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1\n")
+        #expect(try namespace.sysctl("net.ipv4.ip_forward") == "1")
         #expect(try setting.metric(#"svcctl_sysctl_wrong{sysctl="net.ipv4.ip_forward"}"#) == nil)
         _ = try setting.stop()
     }

@@ -115,6 +115,13 @@ struct AgentTests {
         agent.signal(SIGHUP)
         #expect(try await agent.says("did you mean \"masqueradeBit\"?"))
         #expect(try agent.get("/livez").status == 200)
+        // An address that cannot be had changes nothing either, not even what could be done.
+        try configure("metricsAddress: 127.0.0.1:10301\nhealthAddress: 203.0.113.1:10256\n")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("cannot listen on 203.0.113.1:10256"))
+        #expect(try await agent.until { try agent.get("/metrics", port: 10249).status == 200 })
+        #expect(try agent.get("/metrics", port: 10301).status == 0)
+        #expect(try agent.get("/readyz").status == 200)
         try configure("masqueradeBit: 15\nhealthAddress: 127.0.0.1:10300\n")
         agent.signal(SIGHUP)
         #expect(try await agent.until { try namespace.ruleset().contains("0x00008000") })
@@ -198,5 +205,45 @@ struct AgentTests {
         let without = try namespace.svcctl("status", "-o", "json", "--socket", agent.files["agent.sock"])
         #expect(try JSONText.object(without.output)["agent"] == nil)
         #expect(try namespace.svcctl("events", "--socket", agent.files["agent.sock"]).status == 66)
+    }
+
+    /// An address that somebody else has is named, and so is who may have it.
+    @Test func addressInUse() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let server = try EchoServer(in: namespace, address: ip("0.0.0.0"), port: 10256, name: "proxy")
+        defer { server.stop() }
+        let result = try AgentProcess(in: namespace, Self.files()).wait()
+        #expect(result.status == 75)
+        #expect(result.errors.contains("cannot listen on 0.0.0.0:10256"))
+        #expect(result.errors.contains("kube-proxy"))
+        #expect(try namespace.ruleset() == "")
+    }
+
+    /// What scrapers, probes and strangers may send.
+    @Test func speaksHTTP() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let agent = try await AgentProcess.ready(in: namespace, Self.files())
+        func curl(_ arguments: String...) throws -> String {
+            try namespace.toolResult(["curl", "--silent", "--include", "--max-time", "5"] + arguments).output
+        }
+        let metrics = try curl("http://127.0.0.1:10249/metrics")
+        #expect(metrics.hasPrefix("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"))
+        let line = #"svcctl_service_connections_total{service="shop/web:http",kind="cluster IP",address="10.96.0.10","#
+        #expect(metrics.contains(line))
+        #expect(try curl("http://127.0.0.1:10249/").hasPrefix("HTTP/1.1 404"))
+        #expect(try curl("--data", "x", "http://127.0.0.1:10256/healthz").hasPrefix("HTTP/1.1 405"))
+        let head = try curl("--head", "http://127.0.0.1:10256/readyz")
+        #expect(head.hasPrefix("HTTP/1.1 200") && head.hasSuffix("\r\n\r\n"))
+        // Two requests on one connection.
+        let twice = try curl("http://127.0.0.1:10256/livez", "http://127.0.0.1:10256/readyz")
+        #expect(twice.contains("nodeEligible") && twice.hasSuffix("ready\n"))
+        // What is no HTTP, or has no end, is cut off and does no harm.
+        let garbage =
+            "import socket; s = socket.create_connection(('127.0.0.1', 10256)); "
+            + "s.sendall(b'\\x16\\x03' + b'A' * 200000 + b'\\r\\n\\r\\n'); s.settimeout(5); print(len(s.recv(10)))"
+        _ = try namespace.toolResult(["python3", "-c", garbage])
+        #expect(try agent.get("/livez").status == 200)
+        #expect(try agent.metric(#"kubeproxy_proxy_livez_total{code="200"}"#) ?? 0 >= 2)
+        _ = try agent.stop()
     }
 }

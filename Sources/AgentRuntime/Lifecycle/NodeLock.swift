@@ -9,8 +9,8 @@ struct NodeLock: ~Copyable {
     private let namespaceLock: Int32
     private let fileLock: Int32
 
-    /// - Throws: ``AgentRuns`` if another agent has one of the locks.
-    init(socketPath: String) throws(AgentRuns) {
+    /// - Throws: ``CannotStart`` if another agent has one of the locks.
+    init(socketPath: String) throws(CannotStart) {
         // What was locked before an error stays so until the process ends, which it does then.
         let namespaceLock = try Self.lockNamespace()
         fileLock = try Self.lockFile(socketPath + ".lock")
@@ -22,17 +22,17 @@ struct NodeLock: ~Copyable {
         close(fileLock)
     }
 
-    private static func lockNamespace() throws(AgentRuns) -> Int32 {
+    private static func lockNamespace() throws(CannotStart) -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0, var address = UnixAddress(name) else { throw AgentRuns(.cannotLock(lastError)) }
+        guard descriptor >= 0, var address = UnixAddress(name) else { throw CannotStart(.cannotLock(lastError)) }
         if address.withPointer({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1) == 0 { return descriptor }
         let number = errno
         defer { close(descriptor) }
-        guard number == EADDRINUSE else { throw AgentRuns(.cannotLock(String(cString: strerror(number)))) }
+        guard number == EADDRINUSE else { throw CannotStart(.cannotLock(String(cString: strerror(number)))) }
         let owner = owner(&address)
         // Anybody can take the name, but only root can run an agent, and nobody else may keep it from running.
         if let owner, owner.user != 0, owner.user != geteuid() { return -1 }
-        throw AgentRuns(.onThisNode(owner?.process))
+        throw CannotStart(.onThisNode(owner?.process))
     }
 
     /// Who has the name: the process that listens there.
@@ -48,17 +48,17 @@ struct NodeLock: ~Copyable {
         return (credentials.pid, credentials.uid)
     }
 
-    private static func lockFile(_ path: String) throws(AgentRuns) -> Int32 {
+    private static func lockFile(_ path: String) throws(CannotStart) -> Int32 {
         makeDirectory(of: path)
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw AgentRuns(.cannotLock("\(path): \(lastError)")) }
+        guard descriptor >= 0 else { throw CannotStart(.cannotLock("\(path): \(lastError)")) }
         if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
         let number = errno
         close(descriptor)
         guard number == EWOULDBLOCK else {
-            throw AgentRuns(.cannotLock("\(path): \(String(cString: strerror(number)))"))
+            throw CannotStart(.cannotLock("\(path): \(String(cString: strerror(number)))"))
         }
-        throw AgentRuns(.onThisSocket(path))
+        throw CannotStart(.onThisSocket(path))
     }
 
     /// Where systemd does not make it.
@@ -68,29 +68,4 @@ struct NodeLock: ~Copyable {
     }
 
     private static var lastError: String { String(cString: strerror(errno)) }
-}
-
-/// Why no agent can be started.
-public struct AgentRuns: Error, CustomStringConvertible {
-    enum Reason {
-        case onThisNode(Int32?)
-        case onThisSocket(String)
-        case cannotLock(String)
-    }
-
-    let reason: Reason
-
-    init(_ reason: Reason) { self.reason = reason }
-
-    public var description: String {
-        switch reason {
-        case .onThisNode(let process):
-            let who = process.map { " as process \($0)" } ?? ""
-            return "another agent runs on this node already\(who); two would undo each other's work"
-        case .onThisSocket(let path):
-            return "another agent has \(path); stop it, or name another --socket"
-        case .cannotLock(let message):
-            return "cannot make sure that no other agent runs: \(message)"
-        }
-    }
 }

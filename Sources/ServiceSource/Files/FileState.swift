@@ -6,7 +6,8 @@ struct FileState {
     private var findings = FindingBoard()
     /// The documents that each path had when it could last be looked at.
     private var documentsByRoot: [String: [String]] = [:]
-    private var delivered: [ServiceName: Service] = [:]
+    /// What stands for each service that was handed out; the services themselves are their readers'.
+    private var delivered: [ServiceName: ServiceDigest] = [:]
     private var isComplete = false
     private var problem: SourceProblem?
     private var known: Set<String> = []
@@ -92,8 +93,9 @@ struct FileState {
         var gone = Set(delivered.keys)
         for service in services {
             gone.remove(service.name)
-            guard delivered[service.name] != service else { continue }
-            delivered[service.name] = service
+            let digest = ServiceDigest(service)
+            guard delivered[service.name] != digest else { continue }
+            delivered[service.name] = digest
             changes[service.name] = .some(service)
         }
         for name in gone {
@@ -101,6 +103,21 @@ struct FileState {
             changes[name] = .some(nil)
         }
         return changes
+    }
+}
+
+/// 128 bits that tell services apart, seeded anew by each process: nobody can make two that are taken for one.
+private struct ServiceDigest: Equatable {
+    private let first: Int
+    private let second: Int
+
+    init(_ service: Service) {
+        var hasher = Hasher()
+        hasher.combine(service)
+        var other = hasher
+        other.combine(0)
+        first = hasher.finalize()
+        second = other.finalize()
     }
 }
 

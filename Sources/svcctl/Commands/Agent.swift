@@ -29,7 +29,7 @@ struct AgentCommand: AsyncParsableCommand {
             for finding in error.findings { printError(finding.description) }
             printError("svcctl: \(plural(error.findings.count, "error")) in the configuration")
             throw ExitCode.invalidDefinitions
-        } catch let error as AgentRuns {
+        } catch let error as CannotStart {
             printError("svcctl: \(error)")
             throw ExitCode.temporaryFailure
         } catch {

@@ -27,8 +27,8 @@ struct LossTests {
         #expect(!listener.updates.contains { $0.changes.values.contains(nil) })
     }
 
-    /// The store is empty; what comes back must be all of it, as it was, or be accepted.
-    @Test func restartWithDataLost() async throws {
+    /// An etcd that has started without its data, and a source that knew three services.
+    private func threeServicesLost() async throws -> (EtcdServer, Listener) {
         let etcd = try EtcdServer()
         try await etcd.start()
         for number in 1...3 { try await etcd.put(service: "s\(number)", number) }
@@ -37,6 +37,13 @@ struct LossTests {
         etcd.stop()
         try etcd.loseData()
         try await etcd.start()
+        return (etcd, listener)
+    }
+
+    /// The store is empty; what comes back must be all of it, as it was, or be accepted.
+    @Test func restartWithDataLost() async throws {
+        let (etcd, source) = try await threeServicesLost()
+        var listener = source
         try await listener.wait { $0.problem?.kind == .dataLost }
         #expect(listener.problem?.message.contains("/svcctl/accept") == true)
         #expect(listener.findings["/svcctl/"] == listener.problem?.message)
@@ -56,14 +63,8 @@ struct LossTests {
 
     /// All is written again as it was: nobody has to say anything.
     @Test func lostAndWrittenAgain() async throws {
-        let etcd = try EtcdServer()
-        try await etcd.start()
-        for number in 1...3 { try await etcd.put(service: "s\(number)", number) }
-        var listener = Listener(try etcd.source())
-        try await listener.wait(for: ["s1": 1, "s2": 2, "s3": 3])
-        etcd.stop()
-        try etcd.loseData()
-        try await etcd.start()
+        let (etcd, source) = try await threeServicesLost()
+        var listener = source
         // By now the revision is higher than before.
         for number in 0...20 { try await etcd.put("endpoints/shop/other/x", #"{"address": "10.0.0.\#(number)"}"#) }
         try await listener.wait { $0.problem?.kind == .dataLost }

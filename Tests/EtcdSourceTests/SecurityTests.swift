@@ -84,8 +84,8 @@ struct SecurityTests {
         ] {
             var listener = Listener(
                 EtcdSource(try EtcdLocation(url), credentials: credentials, timing: EtcdServer.quick))
-            try await listener.wait { $0.problem != nil }
-            #expect(listener.problem?.message.contains(message) == true, "\(listener.problem?.message ?? "")")
+            // What ends first, the handshake or the connection, is not always the same.
+            try await listener.wait { $0.problem?.message.contains(message) == true }
         }
     }
 

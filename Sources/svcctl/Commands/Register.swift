@@ -57,7 +57,7 @@ struct Register: AsyncParsableCommand {
             let registration = Registration(
                 cluster, key: cluster.layout.endpoint(service.name, id: endpointID),
                 seconds: Int(ttl.duration.components.seconds))
-            let holder = EndpointHolder(registration, ttl: ttl.duration, output.logger)
+            let holder = EndpointHolder(registration, ttl: ttl.duration, output)
             try await signals.runUntilSignal {
                 try await holder.enter(values.serving) { try await checkAgainstService(cluster) }
                 try await holder.hold(values.serving)
@@ -117,12 +117,22 @@ private actor EndpointHolder {
     private let registration: Registration
     private let ttl: Duration
     private let logger: Logger
+    private let format: OutputFormat
     private(set) var isThere = false
 
-    init(_ registration: Registration, ttl: Duration, _ logger: Logger) {
+    init(_ registration: Registration, ttl: Duration, _ output: OutputOptions) {
         self.registration = registration
         self.ttl = ttl
-        self.logger = logger
+        logger = output.logger
+        format = output.output
+    }
+
+    /// Prints what became of the endpoint, a line each time.
+    private func tell(_ what: String) {
+        switch format {
+        case .text: printBytes(Array("\(what) \(registration.key)\n".utf8))
+        case .json: printJSON(["state": .string(what), "key": .string(registration.key)])
+        }
     }
 
     /// Registers; waits for etcd if it does not answer.
@@ -132,7 +142,7 @@ private actor EndpointHolder {
                 try await check()
                 try await registration.write(value)
                 isThere = true
-                return printBytes(Array("registered \(registration.key)\n".utf8))
+                return tell("registered")
             } catch let error as EtcdError where error.kind == .unreachable {
                 logger.warning("etcd: \(error.message)")
                 try await Task.sleep(for: .seconds(1))
@@ -162,7 +172,7 @@ private actor EndpointHolder {
         } catch let error as EtcdError where !Task.isCancelled {
             return logger.warning("etcd: \(error.message)")
         }
-        printBytes(Array("draining \(registration.key)\n".utf8))
+        tell("draining")
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.hold(value) }
             group.addTask { try await Task.sleep(for: time) }
@@ -174,6 +184,6 @@ private actor EndpointHolder {
     func leave() async throws {
         guard isThere else { return }
         try await registration.leave()
-        printBytes(Array("left \(registration.key)\n".utf8))
+        tell("left")
     }
 }

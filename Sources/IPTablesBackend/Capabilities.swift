@@ -30,7 +30,7 @@ extension IPTablesBackend {
         Capability(.rejectUndefinedPorts, .yes, "undefined ports of cluster IPs are refused at once; a rule for each"),
         Capability(.hairpin, .yes, "an endpoint may reach itself through its service, by the match bpf"),
         Capability(.endsUDPFlows, .yes, "UDP flows to endpoints that are gone are ended, TCP is left alone"),
-        Capability(.healthCheckNodePort, .no, "not answered yet"),
+        Capability(.healthCheckNodePort, .yes, "answered by svcctl agent"),
     ]
 
     /// The ways to choose an endpoint that this backend has.

@@ -58,7 +58,7 @@ final class Reporter: AgentObserver {
     func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts) {
         let now = Timestamp.now
         let refused = report.refused.mapValues(\.message)
-        let (before, drift, isFirst, unfit) = note { record in
+        let (before, drift, isFirst, unfit, pendingSince) = note { record in
             defer {
                 record.refused = refused
                 record.drift = []
@@ -67,8 +67,11 @@ final class Reporter: AgentObserver {
                 (record.lastError, record.failuresInARow, record.pendingSince) = (nil, 0, nil)
                 record.engine = engine
             }
-            return (record.refused, record.drift, record.readySince == nil, record.news.unfit.count)
+            return (
+                record.refused, record.drift, record.readySince == nil, record.news.unfit.count, record.pendingSince
+            )
         }
+        if let pendingSince { metrics.carriedOut(after: .now - pendingSince) }
         metrics.synchronized(report, isFull: isFull, took: took, engine, unfit: unfit, at: now)
         for (name, reason) in refused.sorted(by: { $0.key < $1.key }) where before[name] != reason {
             say(.refused, "\(name) keeps its older state: \(reason)", .error)

@@ -78,7 +78,8 @@ final class Reporter: AgentObserver {
         }
         for name in before.keys.sorted() where refused[name] == nil { say(.mended, "\(name) is no longer refused") }
         let summary = report.summary
-        let what = "\(summary.added) objects added, \(summary.changed) changed, \(summary.removed) removed in \(took)"
+        let what =
+            "\(summary.added) objects added, \(summary.changed) changed, \(summary.removed) removed in \(took.forPeople)"
         if !drift.isEmpty {
             let culprits = Set(drift.map(\.description)).sorted().joined(separator: ", ")
             say(.drift, "mended what \(culprits) did: \(what)", .warning)
@@ -152,5 +153,14 @@ final class Reporter: AgentObserver {
     func healthChecksChanged(_ checks: [UInt16: HealthChecks.Check]) {
         note { $0.healthChecks = checks }
         onHealthChecks.withLock { $0 }?(checks)
+    }
+}
+
+extension Duration {
+    /// `12 ms`, `3.4 s`.
+    fileprivate var forPeople: String {
+        let milliseconds = Int(inSeconds * 1000)
+        return milliseconds < 1000
+            ? "\(milliseconds) ms" : "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
     }
 }

@@ -146,7 +146,9 @@ let package = Package(
         .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
-                "Agent", "AgentRuntime", "PrometheusText", "ServiceModel", "ServicePlan", logging, metrics, yams,
+                "Agent", "AgentRuntime", "NetAddress", "PrometheusText", "ServiceModel", "ServicePlan", logging,
+                metrics,
+                yams,
             ]),
         .testTarget(name: "ConntrackTests", dependencies: ["Conntrack", "DataplaneTestKit", "NetAddress", "Netlink"]),
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),

@@ -30,11 +30,16 @@ struct AgentService: ServiceLifecycle.Service {
 
     private let version: String
     private let settings: AgentSettings
+    private let lock: NodeLock
     private let readSettings: @Sendable () throws -> AgentSettings
     private let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
 
-    init(version: String, settings: AgentSettings, readSettings: @escaping @Sendable () throws -> AgentSettings) {
+    init(
+        version: String, settings: AgentSettings, lock: NodeLock,
+        readSettings: @escaping @Sendable () throws -> AgentSettings
+    ) {
+        self.lock = lock
         self.version = version
         self.settings = settings
         self.readSettings = readSettings
@@ -97,7 +102,9 @@ struct AgentService: ServiceLifecycle.Service {
         case .healthChecks(let ports): await running.healthCheckPorts.listen(on: ports)
         case .waitedLongEnough:
             running.notifier.isReady("running, but not every source is complete")
-        case .checkKernel: running.checkKernel()
+        case .checkKernel:
+            running.checkKernel()
+            lock.dismissCallers()
         case .reload:
             running.notifier.isReloading()
             await reload(&running)

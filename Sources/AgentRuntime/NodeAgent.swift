@@ -37,7 +37,7 @@ public struct NodeAgent: Sendable {
         let settings = try readSettings()
         _ = try SourceFactory.sources(settings)
         let lock = try NodeLock(socketPath: settings.socket)
-        let service = AgentService(version: version, settings: settings) { try readSettings() }
+        let service = AgentService(version: version, settings: settings, lock: lock) { try readSettings() }
         var quiet = Logger(label: "svcctl", factory: { _ in ServiceLog() })
         quiet.logLevel = .error
         let group = ServiceGroup(
@@ -50,7 +50,6 @@ public struct NodeAgent: Sendable {
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
-        _ = consume lock
     }
 
     private func readSettings() throws -> AgentSettings {

@@ -39,6 +39,8 @@ struct AgentSoakTests {
         while ContinuousClock.now < end {
             try define(.random(in: 0..<Self.serviceCount), agent, &random)
             if changes.isMultiple(of: 5) { try defineAnother(changes, agent) }
+            // Before a program has said what to do with the signal, it ends by it.
+            if changes.isMultiple(of: 17), try agent.log().contains("starts with") { agent.signal(SIGHUP) }
             changes += 1
             try await Task.sleep(for: .milliseconds(Int.random(in: 1...30)))
             guard ContinuousClock.now > nextEnd else { continue }

@@ -87,10 +87,12 @@ struct AgentTests {
     @Test func thereIsOneAgentOnANode() async throws {
         let (namespace, other) = (try NetworkNamespace("agent"), try NetworkNamespace("other"))
         let agent = try await AgentProcess.ready(in: namespace, Self.files())
-        let second = try AgentProcess(in: namespace, Self.files())
-        let result = try second.wait()
-        #expect(result.status == 75)
-        #expect(result.errors.contains("another agent runs on this node already as process"))
+        // However often.
+        for _ in 0..<5 {
+            let result = try AgentProcess(in: namespace, Self.files()).wait()
+            #expect(result.status == 75)
+            #expect(result.errors.contains("another agent runs on this node already as process"))
+        }
         // On another node, but with the same socket.
         let third = try AgentProcess(in: other, agent.files)
         #expect(try third.wait().errors.contains("another agent has \(agent.files["agent.sock"])"))

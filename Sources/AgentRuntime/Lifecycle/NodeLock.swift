@@ -2,9 +2,11 @@ internal import Glibc
 
 /// Makes sure that one agent runs on a node, that is in a network namespace, and on a socket's path. The kernel lets go of
 /// both locks when the process ends, however it ends.
-struct NodeLock: ~Copyable {
-    /// A name that belongs to the network namespace; nobody listens there, it only can be had once.
-    static let name = "@svcctl-agent"
+final class NodeLock: Sendable {
+    /// A name that belongs to the network namespace and can be had once.
+    private static let name = "@svcctl-agent"
+    /// How many may have asked who has the name since somebody last let them go.
+    private static let mostCallers: Int32 = 256
 
     private let namespaceLock: Int32
     private let fileLock: Int32
@@ -22,10 +24,17 @@ struct NodeLock: ~Copyable {
         close(fileLock)
     }
 
+    /// Lets go of those who asked. They have learnt what they wanted from the kernel, and must not pile up.
+    func dismissCallers() {
+        while case let caller = accept(namespaceLock, nil, nil), caller >= 0 { close(caller) }
+    }
+
     private static func lockNamespace() throws(CannotStart) -> Int32 {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = openSocket()
         guard descriptor >= 0, var address = UnixAddress(name) else { throw CannotStart(.cannotLock(lastError)) }
-        if address.withPointer({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, 1) == 0 { return descriptor }
+        if address.withPointer({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, mostCallers) == 0 {
+            return descriptor
+        }
         let number = errno
         defer { close(descriptor) }
         guard number == EADDRINUSE else { throw CannotStart(.cannotLock(String(cString: strerror(number)))) }
@@ -37,7 +46,7 @@ struct NodeLock: ~Copyable {
 
     /// Who has the name: the process that listens there.
     private static func owner(_ address: inout UnixAddress) -> (process: Int32, user: UInt32)? {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = openSocket()
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         guard address.withPointer({ connect(descriptor, $0, $1) }) == 0 else { return nil }
@@ -46,6 +55,11 @@ struct NodeLock: ~Copyable {
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else { return nil }
         return (credentials.pid, credentials.uid)
+    }
+
+    /// It never blocks.
+    private static func openSocket() -> Int32 {
+        socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
     }
 
     private static func lockFile(_ path: String) throws(CannotStart) -> Int32 {

@@ -14,7 +14,7 @@ struct HealthEndpoint: Sendable {
             reporter.metrics.answered("kubeproxy_proxy_healthz_total", reply.status)
             return reply
         case "/livez":
-            let reply = health()
+            let reply = health(patience: AgentRecord.longPatience)
             reporter.metrics.answered("kubeproxy_proxy_livez_total", reply.status)
             return reply
         case "/readyz": return readiness()
@@ -23,8 +23,8 @@ struct HealthEndpoint: Sendable {
     }
 
     /// The body is kube-proxy's: load balancers' health checks read it.
-    private func health() -> HTTPReply {
-        let (isHealthy, lastUpdated) = reporter.read { ($0.isHealthy(), $0.lastSuccess) }
+    private func health(patience: Duration = AgentRecord.patience) -> HTTPReply {
+        let (isHealthy, lastUpdated) = reporter.read { ($0.isHealthy(patience: patience), $0.lastSuccess) }
         return HTTPReply(
             isHealthy ? 200 : 503,
             json: [

@@ -7,7 +7,7 @@ internal import ServiceSource
 /// What the agent counts, through swift-metrics.
 struct AgentMetrics: Sendable {
     let registry = PrometheusRegistry(MetricCatalog.all)
-    private let sync, fullSync, partialSync: Metrics.Timer
+    private let sync, fullSync, partialSync, changes: Metrics.Timer
     private let phases: [SyncPhase: Metrics.Timer]
     private let lastSync, lastQueued, ready: Gauge
     private let failures, serviceChanges, added, changed, removed, endedFlows: Counter
@@ -27,6 +27,7 @@ struct AgentMetrics: Sendable {
         sync = timer("kubeproxy_sync_proxy_rules_duration_seconds")
         fullSync = timer("kubeproxy_sync_full_proxy_rules_duration_seconds")
         partialSync = timer("kubeproxy_sync_partial_proxy_rules_duration_seconds")
+        changes = timer("svcctl_change_to_kernel_seconds")
         phases = Dictionary(
             uniqueKeysWithValues: SyncPhase.allCases.map { phase in
                 (phase, timer("svcctl_phase_duration_seconds", [("phase", phase.rawValue)]))
@@ -71,6 +72,9 @@ struct AgentMetrics: Sendable {
         conflicts.record(engine.conflicts.count)
         refused.record(report.refused.count + unfit)
     }
+
+    /// The kernel is right, and something had waited for that.
+    func carriedOut(after waited: Duration) { changes.record(duration: waited) }
 
     func failed() { failures.increment() }
 

@@ -27,11 +27,14 @@ struct AgentRecord: Sendable {
     var drift: [ForeignChange] = []
     var events = EventLog()
 
-    /// A change waits longer than this, or the loop is silent for longer: something is wrong with the agent itself.
+    /// How long a change may wait, or the loop be silent, before the node is not to be sent connections.
     static let patience = Duration.seconds(60)
+    /// The same before the agent should be started anew: reading a large ruleset on a slow machine must not end in a
+    /// circle of restarts.
+    static let longPatience = Duration.seconds(300)
 
     /// Whether the agent does its work (semantics 49). Sources that do not answer do not count: a restart mends nothing.
-    func isHealthy(at now: ContinuousClock.Instant = .now) -> Bool {
-        now - lastBeat < Self.patience && pendingSince.map { now - $0 < Self.patience } ?? true
+    func isHealthy(at now: ContinuousClock.Instant = .now, patience: Duration = Self.patience) -> Bool {
+        now - lastBeat < patience && pendingSince.map { now - $0 < patience } ?? true
     }
 }

@@ -23,6 +23,10 @@ public enum MetricCatalog {
         MetricDescription(
             "svcctl_phase_duration_seconds", .histogram, "How long each part of it took.", buckets: durations),
         MetricDescription(
+            "svcctl_change_to_kernel_seconds", .histogram,
+            "From the moment when a change was found, or somebody else's was heard of, until the kernel was right.",
+            buckets: durations),
+        MetricDescription(
             "kubeproxy_sync_proxy_rules_last_timestamp_seconds", .gauge, "When the kernel was last brought up to date."),
         MetricDescription(
             "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", .gauge,

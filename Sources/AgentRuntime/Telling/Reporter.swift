@@ -58,7 +58,7 @@ final class Reporter: AgentObserver {
     func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts) {
         let now = Timestamp.now
         let refused = report.refused.mapValues(\.message)
-        let (before, drift, isFirst, unfit) = note { record in
+        let (before, drift, isFirst, unfit, pendingSince) = note { record in
             defer {
                 record.refused = refused
                 record.drift = []
@@ -67,15 +67,19 @@ final class Reporter: AgentObserver {
                 (record.lastError, record.failuresInARow, record.pendingSince) = (nil, 0, nil)
                 record.engine = engine
             }
-            return (record.refused, record.drift, record.readySince == nil, record.news.unfit.count)
+            return (
+                record.refused, record.drift, record.readySince == nil, record.news.unfit.count, record.pendingSince
+            )
         }
+        if let pendingSince { metrics.carriedOut(after: .now - pendingSince) }
         metrics.synchronized(report, isFull: isFull, took: took, engine, unfit: unfit, at: now)
         for (name, reason) in refused.sorted(by: { $0.key < $1.key }) where before[name] != reason {
             say(.refused, "\(name) keeps its older state: \(reason)", .error)
         }
         for name in before.keys.sorted() where refused[name] == nil { say(.mended, "\(name) is no longer refused") }
         let summary = report.summary
-        let what = "\(summary.added) objects added, \(summary.changed) changed, \(summary.removed) removed in \(took)"
+        let what =
+            "\(summary.added) objects added, \(summary.changed) changed, \(summary.removed) removed in \(took.forPeople)"
         if !drift.isEmpty {
             let culprits = Set(drift.map(\.description)).sorted().joined(separator: ", ")
             say(.drift, "mended what \(culprits) did: \(what)", .warning)
@@ -149,5 +153,14 @@ final class Reporter: AgentObserver {
     func healthChecksChanged(_ checks: [UInt16: HealthChecks.Check]) {
         note { $0.healthChecks = checks }
         onHealthChecks.withLock { $0 }?(checks)
+    }
+}
+
+extension Duration {
+    /// `12 ms`, `3.4 s`.
+    fileprivate var forPeople: String {
+        let milliseconds = Int(inSeconds * 1000)
+        return milliseconds < 1000
+            ? "\(milliseconds) ms" : "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
     }
 }

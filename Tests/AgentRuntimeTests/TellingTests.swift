@@ -1,0 +1,61 @@
+import Agent
+@testable import AgentRuntime
+import NetAddress
+import ServicePlan
+import Testing
+
+@Suite struct TellingTests {
+    /// The last thousand are kept, and nobody sees one twice.
+    @Test func events() {
+        var log = EventLog()
+        for number in 1...(3 * EventLog.limit) { log.add(.drift, "event \(number)") }
+        let all = log.after(0)
+        #expect(all.count == EventLog.limit)
+        #expect(all.first?.message == "event \(2 * EventLog.limit + 1)")
+        let last = all.last?.number ?? 0
+        #expect(log.after(last).isEmpty)
+        log.add(.ready, "one more")
+        #expect(log.after(last).map(\.message) == ["one more"])
+        #expect(log.after(.max).isEmpty)
+    }
+
+    /// Semantics 49: a change that waits for long, or a loop that says nothing. What sources do is not the agent's health.
+    @Test func health() {
+        var record = AgentRecord(version: "0")
+        let start = ContinuousClock.now
+        record.lastBeat = start
+        #expect(record.isHealthy(at: start + .seconds(59)))
+        #expect(!record.isHealthy(at: start + .seconds(61)))
+        #expect(record.isHealthy(at: start + .seconds(61), patience: AgentRecord.longPatience))
+        record.lastBeat = start + .seconds(100)
+        record.pendingSince = start + .seconds(30)
+        #expect(record.isHealthy(at: start + .seconds(80)))
+        #expect(!record.isHealthy(at: start + .seconds(100)))
+        record.pendingSince = nil
+        #expect(record.isHealthy(at: start + .seconds(100)))
+    }
+
+    /// Health-check node ports are served where node ports are.
+    @Test(
+        arguments: [
+            ("192.0.2.10", nil, true), ("::ffff:192.0.2.10", nil, true), ("2001:db8::1", nil, true),
+            ("127.0.0.1", nil, false), ("::ffff:127.1.2.3", nil, false), ("::1", nil, false), ("nothing", nil, false),
+            ("192.0.2.10", "192.0.2.0/24", true), ("::ffff:198.51.100.1", "192.0.2.0/24", false),
+            ("2001:db8::1", "192.0.2.0/24", false),
+        ] as [(String, String?, Bool)])
+    func nodePortAddresses(_ address: String, _ block: String?, _ isServed: Bool) {
+        #expect(HealthCheckPorts.serves(address, block.map { [CIDR($0)].compactMap { $0 } }) == isServed)
+    }
+
+    /// Bridges need what others do not.
+    @Test func kernelSettings() {
+        var settings = AgentSettings()
+        #expect(KernelSettings.needed(settings).map(\.name) == ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"])
+        settings.node.podInterfaces = [.prefix("veth"), .bridge("cbr0")]
+        let names = KernelSettings.needed(settings).map(\.name)
+        #expect(names.suffix(2) == ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"])
+        let missing = KernelSettings.Setting(name: "net.no.such.thing", value: "1", harm: "nothing works")
+        let result = KernelSettings.check([missing], sets: true)
+        #expect(result.set.isEmpty && result.wrong[missing.name]?.contains("is not there") == true)
+    }
+}

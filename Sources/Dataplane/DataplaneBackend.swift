@@ -19,6 +19,9 @@ public protocol DataplaneBackend: ~Copyable {
     /// The objects that one service needs. Services may share some.
     func fragment(for service: PlannedService) -> Fragment<Key, Value>
 
+    /// Roughly how many objects one service needs.
+    static func expectedObjects(of service: PlannedService) -> Int
+
     /// Learns everything of ours that the kernel has.
     mutating func observe(into state: inout DeltaTracker<Key, Value>) throws(BackendError)
 
@@ -39,6 +42,11 @@ public protocol DataplaneBackend: ~Copyable {
 }
 
 extension DataplaneBackend where Self: ~Copyable {
+    /// Some for each address and two for each of its endpoints.
+    public static func expectedObjects(of service: PlannedService) -> Int {
+        service.frontends.reduce(0) { $0 + $1.treatment.targets.count * 2 + 4 }
+    }
+
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
 }

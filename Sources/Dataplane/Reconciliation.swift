@@ -17,9 +17,7 @@ public struct Reconciliation<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     /// Roughly how many kernel objects the plans need: room for them at once saves the table from growing.
     @inlinable
     static func expectedObjects(_ plans: ServicePlans) -> Int {
-        plans.services.reduce(256) { sum, service in
-            service.frontends.reduce(sum) { $0 + $1.treatment.targets.count * 2 + 4 }
-        }
+        plans.services.reduce(256) { $0 + Backend.expectedObjects(of: $1) }
     }
 
     /// Learns what the kernel has.

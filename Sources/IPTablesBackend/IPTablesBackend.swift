@@ -41,6 +41,9 @@ public struct IPTablesBackend: NodeBackend, ~Copyable {
         return fragment
     }
 
+    /// Endpoints are rules of a chain, which is one object.
+    public static func expectedObjects(of service: PlannedService) -> Int { service.frontends.count * 4 }
+
     func lower(_ service: PlannedService, into collector: inout some ObjectCollector) {
         var lowering = ServiceLowering(service, layout)
         lowering.lower(into: &collector)

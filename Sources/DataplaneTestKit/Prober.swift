@@ -93,7 +93,7 @@ private final class Flight {
             probe.address, probe.port, probe.transport, source: probe.source, sourcePort: probe.sourcePort)
         let peer = target.peer
         socket = try Socket.open(probe.address.family, probe.transport)
-        if let local = target.local { try socket.bind(local) }
+        try target.bind(socket)
         state = try socket.startConnecting(peer) ? .listening : .connecting
         attempt =
             probe.transport == .udp

@@ -210,6 +210,32 @@ struct TraceTests {
         #expect(path.definitions == ["test/web:web"])
     }
 
+    /// A packet may meet a change half way: whatever it addresses, it is then dropped, and its client tries again.
+    @Test func aMissingSlotDrops() throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        let desired = Desired(services: [TrafficTests.everyKind(.tcp, pods: 1)])
+        try desired.apply(in: lab.node)
+        let keys = [TrafficTests.clusterIPs, TrafficTests.externalIPs, TrafficTests.loadBalancerIPs].map {
+            "endpoints_1 { \($0.ipv4) . tcp . 80 . 0 }"
+        }
+        for key in keys + ["node_port_endpoints_1 { tcp . 30080 . 0 }"] {
+            try lab.node.nft("delete element ip svcctl \(key)\n")
+        }
+        let tracer = Tracer(try #require(try actual(desired, lab.node)))
+        for kind in TrafficTests.Kind.allCases {
+            let (address, port) = TrafficTests.target(.init(kind: kind, family: .ipv4, transport: .tcp))
+            for client in Client.all(lab) {
+                let path = try path(tracer, client, .init(address, port), .tcp)
+                #expect(path.outcomes.map(\.outcome) == [.dropped], "\(kind)")
+            }
+            let seen = DataplaneTestKit.Client.probe(
+                from: lab.client, to: address, port: port, timeout: .milliseconds(200))
+            #expect(seen == .timedOut, "\(kind)")
+        }
+    }
+
     /// Somebody tears the rules: the trace of what the kernel has says what really happens.
     @Test func foreignChanges() throws {
         let lab = try Lab()

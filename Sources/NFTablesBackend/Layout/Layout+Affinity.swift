@@ -19,11 +19,22 @@ extension Layout {
     static func chosenEndpoint(_ family: IPFamily) -> [Field] { [.replySource(family), .destinationPort] }
 
     /// Addresses that have a pool ask it first.
+    ///
+    /// Each look-up sees what is right at its moment. A packet that asks for N slots before a change and for M after it finds
+    /// no endpoint although there always were some; it is dropped, and its client sends again. Those that have none are
+    /// left to the filters.
     func choose(_ family: IPFamily, _ numbers: SetID.Role, _ pick: ChainName) -> [[Statement]] {
         let map = SetID(family, numbers)
+        let without: [SetID.Role] =
+            numbers.isForNodePorts ? [.rejectedNodePorts, .droppedNodePorts] : [.rejectedServices, .droppedServices]
+        let hasEndpoints = without.map { role -> Statement in
+            let set = SetID(family, role)
+            return .member(set.definition.key, of: set.name, inverted: true)
+        }
         return [
             [.setDestination(family, map.definition.key, map: map.name), jump(.numbered)],
-            [goto(pick)],
+            [jump(pick)],
+            hasEndpoints + [.verdict(.drop)],
         ]
     }
 

@@ -156,9 +156,6 @@ struct Layout {
         [
             [member(.rejectedServices, family), .reject],
             [member(.droppedServices, family), .verdict(.drop)],
-            // It has endpoints, but the rules changed between two look-ups of this packet, each of which sees what is
-            // right at its moment. The client sends again; refused, it would give up.
-            [member(.clusterServices, family), .verdict(.drop)],
             [member(.clusterIPs, family), .isLocal(.destination, false), .reject],
         ] + unallocated(family) + nodePortAddresses(family).map { $0 + [goto(.noNodePortEndpoints)] }
     }

@@ -25,6 +25,9 @@ public protocol DataplaneBackend: ~Copyable {
     /// Makes the kernel match, all of it or nothing where the kernel can do that, and notes it in the state.
     mutating func apply(_ state: inout DeltaTracker<Key, Value>) throws(BackendError) -> ChangeSummary
 
+    /// How long the kernel has worked on transactions of `apply` so far.
+    var transactionTime: Duration { get }
+
     /// Removes everything of ours and nothing else.
     mutating func removeAll() throws(BackendError) -> ChangeSummary
 
@@ -39,6 +42,7 @@ public protocol DataplaneBackend: ~Copyable {
 }
 
 extension DataplaneBackend where Self: ~Copyable {
+    public var transactionTime: Duration { .zero }
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
 }

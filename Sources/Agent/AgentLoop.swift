@@ -34,8 +34,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private let heartbeat: Duration?
     /// Nil once it has been called.
     private var whenInPlace: (@Sendable () -> Void)?
-    /// How long plans took that were made since the kernel was last brought up to date.
-    private var planning = Duration.zero
+    /// How long definitions and plans took that were made since the kernel was last brought up to date.
+    private var (decoding, planning) = (Duration.zero, Duration.zero)
     private let inbox: Inbox
     private let observer: any AgentObserver
     private let clock = ContinuousClock()
@@ -116,6 +116,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
 
     private mutating func take(_ update: SourceUpdate, from source: Int) {
         let merged = sources.receive(update, from: source)
+        decoding += update.decoding
         let changes = admission.admit(merged.changes)
         if !changes.isEmpty {
             plan { $0.take(changes) }
@@ -153,8 +154,9 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         do {
             var report = try engine.synchronize(isFull: isFull)
             schedule.succeeded(at: now, isFull: isFull, jitter: Double.random(in: 0..<1))
+            if decoding > .zero { report.phases[.decode] = decoding }
             if planning > .zero { report.phases[.plan] = planning }
-            planning = .zero
+            (decoding, planning) = (.zero, .zero)
             observer.synchronized(
                 report, isFull: isFull, took: clock.now - begin,
                 engine: EngineCounts(

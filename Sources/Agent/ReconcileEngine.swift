@@ -102,7 +102,12 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
 
     private mutating func apply(_ report: inout SyncReport) throws(BackendError) {
         let start = ContinuousClock.now
-        defer { report.phases[.apply, default: .zero] += .now - start }
+        let before = backend.transactionTime
+        defer {
+            let kernel = backend.transactionTime - before
+            if kernel > .zero { report.phases[.transaction, default: .zero] += kernel }
+            report.phases[.compare, default: .zero] += .now - start - kernel
+        }
         report.add(try backend.apply(&state))
     }
 
@@ -159,12 +164,16 @@ public struct SyncReport: Sendable {
 
 /// The parts of the way from a definition to the kernel. The raw value is a label of metrics.
 public enum SyncPhase: String, Hashable, Sendable, CaseIterable {
+    /// Bytes to definitions.
+    case decode
     /// Definitions to plans, and plans to what the kernel should have.
     case plan
     /// Reading what the kernel has.
     case observe
-    /// The difference, and the transaction that carries it out.
-    case apply
+    /// The difference, and its form for the kernel.
+    case compare
+    /// The kernel carries it out.
+    case transaction
     /// Ending UDP flows whose endpoint is gone.
     case flows
 }

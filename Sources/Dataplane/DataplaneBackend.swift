@@ -28,6 +28,9 @@ public protocol DataplaneBackend: ~Copyable {
     /// Makes the kernel match, all of it or nothing where the kernel can do that, and notes it in the state.
     mutating func apply(_ state: inout DeltaTracker<Key, Value>) throws(BackendError) -> ChangeSummary
 
+    /// How long the kernel has worked on transactions of `apply` so far.
+    var transactionTime: Duration { get }
+
     /// Removes everything of ours and nothing else.
     mutating func removeAll() throws(BackendError) -> ChangeSummary
 
@@ -47,6 +50,7 @@ extension DataplaneBackend where Self: ~Copyable {
         service.frontends.reduce(0) { $0 + $1.treatment.targets.count * 2 + 4 }
     }
 
+    public var transactionTime: Duration { .zero }
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
 }

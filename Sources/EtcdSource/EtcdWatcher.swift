@@ -20,6 +20,8 @@ actor EtcdWatcher {
     private var lastHeard: ContinuousClock.Instant
     private var lastUpdate: ContinuousClock.Instant?
     private var pendingUpdate: Task<Void, Never>?
+    /// How long messages were worked on since the last update.
+    private var decoding = Duration.zero
     /// How long a watch may be silent; longer where others keep changing the store and we hear of nothing.
     private var silence: Duration
 
@@ -135,8 +137,9 @@ actor EtcdWatcher {
         var buffer = MessageBuffer<WatchMessage>(member: member)
         do {
             for try await chunk in body {
+                let start = clock.now
                 let messages = try buffer.add(chunk)
-                if !messages.isEmpty { try await take(messages, member) }
+                if !messages.isEmpty { try await take(messages, member, since: start) }
             }
         } catch {
             throw EtcdError(transport: error, member: member)
@@ -144,9 +147,10 @@ actor EtcdWatcher {
         throw EtcdError(.unreachable, "\(member) ended the watch")
     }
 
-    private func take(_ messages: [WatchMessage], _ member: String) throws {
+    private func take(_ messages: [WatchMessage], _ member: String, since start: ContinuousClock.Instant) throws {
         lastHeard = clock.now
         for message in messages { try take(message, member) }
+        decoding += clock.now - start
         updateSoon()
     }
 
@@ -215,7 +219,11 @@ actor EtcdWatcher {
     }
 
     private func update() {
-        lastUpdate = clock.now
-        if let update = state.update(now: .now) { mailbox.post(update) }
+        let start = clock.now
+        lastUpdate = start
+        guard var update = state.update(now: .now) else { return }
+        update.decoding = decoding + (clock.now - start)
+        decoding = .zero
+        mailbox.post(update)
     }
 }

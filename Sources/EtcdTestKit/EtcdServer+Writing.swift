@@ -19,6 +19,7 @@ extension EtcdServer {
 
     /// Sends changes, 128 in each transaction.
     package func write(_ changes: [EtcdChange], _ credentials: EtcdCredentials = EtcdCredentials()) async throws {
+        if namespace != nil { return try writeInside(changes) }
         try await with(credentials) { connection in
             for start in stride(from: 0, to: changes.count, by: 128) {
                 try await connection.write(Array(changes[start..<min(start + 128, changes.count)]))

@@ -1,4 +1,4 @@
-internal import DataplaneTestKit
+package import DataplaneTestKit
 package import EtcdSource
 internal import Foundation
 internal import Glibc
@@ -14,15 +14,18 @@ package final class EtcdServer {
     /// The members of a cluster: `NAME=URL,NAME=URL`.
     package var cluster: String
     package let scheme: String
+    /// Where it runs, out of reach from elsewhere; nil for where the tests run.
+    package let namespace: NetworkNamespace?
     private var process: RunningProgram?
 
     package struct Failed: Error, CustomStringConvertible {
         package var description: String
     }
 
-    package init(name: String = "one", scheme: String = "http") throws {
+    package init(name: String = "one", scheme: String = "http", in namespace: NetworkNamespace? = nil) throws {
         self.name = name
         self.scheme = scheme
+        self.namespace = namespace
         let parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
         directory = "\(parent)/svcctl-etcd-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -50,25 +53,35 @@ package final class EtcdServer {
     }
 
     package func spawn() throws {
-        process = try RunningProgram(
+        let command =
             [
                 "/usr/bin/etcd", "--name", name, "--data-dir", directory + "/data", "--listen-client-urls", url,
                 "--advertise-client-urls", url, "--listen-peer-urls", "http://127.0.0.1:\(peerPort)",
                 "--initial-advertise-peer-urls", "http://127.0.0.1:\(peerPort)", "--initial-cluster", cluster,
                 "--heartbeat-interval", "50", "--election-timeout", "500", "--log-level", "error", "--logger", "zap",
-            ] + options)
+            ] + options
+        if let namespace {
+            process = try RunningProgram(command, in: namespace)
+        } else {
+            process = try RunningProgram(command)
+        }
     }
 
     /// Waits until it listens, which it does once it serves.
     package func waitUntilReady() async throws {
         let deadline = ContinuousClock.now + .seconds(15)
-        while !canConnect(to: clientPort) {
+        while try !isListening() {
             guard ContinuousClock.now < deadline else {
                 let said = try process?.stop().errors ?? ""
                 throw Failed(description: "etcd does not start: \(said)")
             }
             try await Task.sleep(for: .milliseconds(20))
         }
+    }
+
+    private func isListening() throws -> Bool {
+        let port = clientPort
+        return try namespace?.run { canConnect(to: port) } ?? canConnect(to: port)
     }
 
     /// Ends it by a signal, and waits.

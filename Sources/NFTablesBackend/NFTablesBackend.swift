@@ -19,6 +19,7 @@ public struct NFTablesBackend: NodeBackend, ~Copyable {
     var kernel = KernelMemory()
     /// Hears what others do, if somebody asked for that.
     var monitor: NFTablesMonitor?
+    public private(set) var transactionTime = Duration.zero
 
     public init(options: LayoutOptions) {
         layout = Layout(options: options)
@@ -54,6 +55,8 @@ public struct NFTablesBackend: NodeBackend, ~Copyable {
 
     /// Carries out a transaction.
     mutating func commit(_ batch: consuming Batch) throws(KernelError) {
+        let start = ContinuousClock.now
+        defer { transactionTime += .now - start }
         var batch: Batch? = consume batch
         try callKernel { (socket) throws(TransactionError) in
             if let batch = batch.take() { try socket.commit(batch) }

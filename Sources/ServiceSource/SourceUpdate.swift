@@ -26,6 +26,8 @@ public struct SourceUpdate: Hashable, Sendable {
     public var findings: [SourceFinding]
     /// How far the source can be trusted to show what is there now.
     public var state: SourceState
+    /// How long it took to make this of the bytes that came.
+    public var decoding = Duration.zero
 
     public init(
         changes: [ServiceName: Service?] = [:], isComplete: Bool = false, findings: [SourceFinding] = [],
@@ -43,6 +45,7 @@ public struct SourceUpdate: Hashable, Sendable {
         isComplete = isComplete || later.isComplete
         findings = later.findings
         state = later.state
+        decoding += later.decoding
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import NetAddress
 
@@ -26,21 +27,16 @@ struct PortArgument: ExpressibleByArgument {
     }
 }
 
-/// A duration on the command line: `500ms`, `30s`, `2m`, `1h`.
+/// A duration on the command line, as the configuration has them: `500ms`, `30s`, `1h30m`.
 struct DurationArgument: ExpressibleByArgument {
     let duration: Duration
 
     init(seconds: Int) { duration = .seconds(seconds) }
 
     init?(argument: String) {
-        let units: [(suffix: String, milliseconds: Int64)] = [
-            ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000),
-        ]
-        guard let unit = units.first(where: { argument.hasSuffix($0.suffix) }),
-            let number = Int64(argument.dropLast(unit.suffix.count)), (0...1_000_000_000).contains(number)
-        else { return nil }
-        duration = .milliseconds(number * unit.milliseconds)
+        guard let duration = DurationText.parse(argument) else { return nil }
+        self.duration = duration
     }
 
-    var defaultValueDescription: String { "\(duration.components.seconds)s" }
+    var defaultValueDescription: String { DurationText.format(duration) }
 }

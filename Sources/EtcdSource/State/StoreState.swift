@@ -124,8 +124,8 @@ struct StoreState {
         alarm.map { alarm in
             SourceProblem(
                 kind: .dataLost,
-                message: "\(alarm.reason); the last good state stays until the store has it again, or until the key "
-                    + "\(layout.accept) is written, which takes the store as it is", since: alarmSince)
+                message: "\(alarm.reason); the last good state stays until the store has it again, or until svcctl "
+                    + "accept writes the key \(layout.accept), which takes the store as it is", since: alarmSince)
         }
     }
 
@@ -170,8 +170,8 @@ struct StoreState {
         missingSince.map { since in
             SourceProblem(
                 kind: .missing,
-                message: "there is no service under \(layout.prefix)/services/; if that is meant, write the key "
-                    + "\(layout.accept)", since: since)
+                message: "there is no service under \(layout.prefix)/services/; if that is meant, let svcctl accept "
+                    + "write the key \(layout.accept)", since: since)
         }
     }
 }

@@ -72,7 +72,10 @@ private struct FileWatcher: ~Copyable {
         repeat {
             watch()
             let reading = reader.read { [beingWritten] in beingWritten.contains($0) }
-            post(state.take(reading, watchFailures: watchFailures, now: .now))
+            let start = ContinuousClock.now
+            var update = state.take(reading, watchFailures: watchFailures, now: .now)
+            update.decoding = .now - start
+            post(update)
         } while waitForChange()
     }
 

@@ -65,6 +65,24 @@ extension ConformanceTest {
             try trial.examine()
             try trial.expect(.refused, at: service.clusterIPs[0], "a service without endpoints")
         },
+        ConformanceTest("nothing serves an address of the node's own: refused on the way in and out (semantics 30)") {
+            trial in
+            let service = Service.numbered(1, "web", transports: [.tcp, .udp]) {
+                $0.externalIPs += [Lab.nodeAddresses.ipv4, Lab.nodeAddresses.ipv6]
+            }
+            try trial.apply([service])
+            for address in service.externalIPs {
+                for source in trial.sources {
+                    for transport in [TransportProtocol.tcp, .udp] {
+                        let outcome = trial.probe(from: source, to: address, port: 80, transport: transport)
+                        // A process of the node may hear instead that its datagram was not let out.
+                        trial.check(
+                            outcome.server == nil && outcome != .timedOut,
+                            "\(address) \(transport) from \(source.name): \(outcome)")
+                    }
+                }
+            }
+        },
         ConformanceTest("each family is a world of its own (semantics 2)") { trial in
             // Endpoints of both families, addresses of one; and addresses of both, endpoints of one.
             let ipv6 = Service.numbered(1, "ipv6", endpoints: everywhere) { service in

@@ -81,4 +81,17 @@ import XTables
         #expect(SharedPlace(.nat, "SVCCTL-SERVICES-0a") == nil)
         #expect(SharedPlace(.nat, "SVCCTL-CLUSTER-IPS-00") == nil)
     }
+
+    /// Every bit of an address may be set; the last ones tell the part of a list.
+    @Test(arguments: [
+        ("fd00:96::ffff:ffff:ffff:ffff", "SVCCTL-SERVICES-3F"), ("fd00:96::8000:0:0:1", "SVCCTL-SERVICES-01"),
+        ("fd00:96::a8bb:ccff:fe00:7", "SVCCTL-SERVICES-07"), ("255.255.255.254", "SVCCTL-SERVICES-3E"),
+    ])
+    func longAddresses(_ text: String, _ chain: String) throws {
+        let address = try #require(IPAddress(text))
+        let endpoint: IPAddress = address.family == .ipv4 ? "10.244.1.2" : "fd00::4"
+        let service = Service.test("web", clusterIPs: [address], endpoints: [endpoint])
+        let block = CIDR(address)
+        #expect(Desired(services: [service]).input(address.family).contains("-A \(chain) -d \(block) -p tcp"))
+    }
 }

@@ -177,7 +177,7 @@ extension ConformanceTest {
                 let start = ContinuousClock.now
                 let attempts = trial.destinations.flatMap { destination in
                     (0..<6).map { _ in
-                        Trial.Attempt(source: client, destination: destination, patience: .milliseconds(600))
+                        Trial.Attempt(source: client, destination: destination, patience: .seconds(2))
                     }
                 }
                 let outcomes = try trial.outcomes(of: attempts)

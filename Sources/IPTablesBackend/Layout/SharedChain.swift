@@ -49,7 +49,9 @@ enum SharedChain: UInt8, Hashable, Sendable, CaseIterable {
     static let partCount = 1 << partBits
 
     /// The part that an address is in.
-    static func part(of address: IPAddress?) -> Int { address.map { Int($0.low) & (partCount - 1) } ?? 0 }
+    static func part(of address: IPAddress?) -> Int {
+        Int(truncatingIfNeeded: address?.low ?? 0) & (partCount - 1)
+    }
 
     /// `SVCCTL-SERVICES`, or of a part `SVCCTL-SERVICES-0A`.
     func chainName(part: Int) -> String {

@@ -138,7 +138,7 @@ final class Trial {
     }
 
     private func examine(_ cells: [Examination.Cell], thoroughly: Bool) throws {
-        var examination = Examination(cells) { self.freshPort() }
+        var examination = Examination(cells)
         try examination.run(thoroughly: thoroughly)
         attempts += examination.attempts
         failures += examination.mismatches

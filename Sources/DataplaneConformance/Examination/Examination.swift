@@ -18,9 +18,6 @@ struct Examination {
     }
 
     private let cells: [Cell]
-    /// Gives each UDP client a port of its own: on one that the kernel picks once more, it would continue a flow of
-    /// before.
-    private let freshPort: () -> UInt16
     /// The servers that were seen, by the destination and those that may answer there.
     private var seen: [Group: Set<String>] = [:]
     /// How many attempts were judged.
@@ -44,10 +41,7 @@ struct Examination {
         var isDecidedByOne: Bool { servers.count < 2 }
     }
 
-    init(_ cells: [Cell], freshPort: @escaping () -> UInt16) {
-        self.cells = cells
-        self.freshPort = freshPort
-    }
+    init(_ cells: [Cell]) { self.cells = cells }
 
     /// Tries every cell once, and then again those whose servers were not all seen: with three servers, one that should
     /// answer stays unseen by bad luck in less than one of 10^15 cases.
@@ -78,8 +72,7 @@ struct Examination {
                     from: cells[0].source.namespace,
                     cells.map {
                         Probe(
-                            $0.address, port: $0.port, transport: $0.transport,
-                            sourcePort: $0.transport == .udp ? freshPort() : nil, patience: $0.expected.patience)
+                            $0.address, port: $0.port, transport: $0.transport, patience: $0.expected.patience)
                     })
             })
         for (cells, outcomes) in zip(bySource, outcomes) {

@@ -38,20 +38,6 @@ extension IPTablesBackend {
 
     /// What of a service this backend does not do.
     public static func limits(of service: Service) -> [BackendLimit] {
-        var limits: [BackendLimit] = []
-        if !schedulers.contains(service.scheduler) {
-            limits.append(
-                BackendLimit(
-                    isRefused: true,
-                    message: "scheduler \(service.scheduler.rawValue) is not available with --backend iptables, "
-                        + "which has: \(schedulers.map(\.rawValue).joined(separator: ", "))"))
-        }
-        if service.healthCheckNodePort != nil {
-            limits.append(
-                BackendLimit(
-                    isRefused: false,
-                    message: "the health-check node port is not answered yet: a load balancer finds no healthy node"))
-        }
-        return limits
+        BackendLimit.common(service, schedulers, backend: name)
     }
 }

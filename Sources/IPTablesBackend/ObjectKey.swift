@@ -126,11 +126,21 @@ public enum ChainRule: Hashable, Sendable {
         }
     }
 
-    /// Whether the rule says that its chain is ours.
+    /// Whether the rule says that its chain is ours. Somebody may have changed all of it but its comment.
     var isMark: Bool {
-        guard case .known(let rule) = self else { return false }
-        return rule.matches.contains { match in
-            if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
+        switch self {
+        case .known(let rule):
+            rule.matches.contains { match in
+                if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
+            }
+        case .other(let rule):
+            rule.expressions.contains { expression in
+                if case .match("comment", _, let text) = expression {
+                    text.starts(with: Layout.markPrefix.utf8)
+                } else {
+                    false
+                }
+            }
         }
     }
 

@@ -43,10 +43,11 @@ extension IPTablesBackend {
                     try Self.check(base, table)
                     observe(base, rules, table, family, into: &state)
                 }
-                for (name, rules) in content.foreign where state[.chain(family, table, name)] != nil {
+                let disowned = content.foreign.filter { state[.chain(family, table, $0.name)] != nil }
+                for (name, rules) in disowned where !Self.isKept(name, rules, state[.chain(family, table, name)]) {
                     throw Self.foreignChain(family, table, name, rules)
                 }
-                for (name, rules) in content.ours { observe(name, rules, table, family, into: &state) }
+                for (name, rules) in disowned + content.ours { observe(name, rules, table, family, into: &state) }
             }
         }
         kernel.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
@@ -57,6 +58,12 @@ extension IPTablesBackend {
     mutating func tables(_ family: IPFamily) throws(KernelError) -> [XTTable] {
         let names = Set(try read { (socket) throws(NetlinkError) in try socket.tables(family) }.map(\.name))
         return XTTable.allCases.filter { names.contains($0.rawValue) }
+    }
+
+    /// Whether a chain of a single service has lost its mark to somebody, but kept a rule that it is to have.
+    private static func isKept(_ name: String, _ rules: [FoundRule], _ desired: ObjectValue?) -> Bool {
+        let expected = desired.rules
+        return ChainName.isHashed(name) && rules.contains { expected.contains($0.rule) }
     }
 
     private static func foreignChain(

@@ -34,6 +34,7 @@ extension IPTablesBackend {
                 summary.udp = changes.udp
                 return summary
             } catch {
+                if error.isInUse, try holdChains(changes) { continue }
                 guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error, state) }
                 if error.isStale, isStillRight() { continue }
                 try observe(into: &state)

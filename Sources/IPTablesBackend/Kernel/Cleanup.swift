@@ -20,6 +20,11 @@ extension IPTablesBackend {
             kernel = KernelMemory()
             return ChangeSummary(removed: removed)
         } catch {
+            if error.isInUse, let holder = try? holders().first {
+                throw BackendError(
+                    .refused,
+                    "the rule \(holder.text) was not made by svcctl, but leads to a chain of svcctl's: delete it first")
+            }
             throw error.backendError
         }
     }

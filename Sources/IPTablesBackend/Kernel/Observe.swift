@@ -47,7 +47,13 @@ extension IPTablesBackend {
                 for (name, rules) in disowned where !Self.isKept(name, rules, state[.chain(family, table, name)]) {
                     throw Self.foreignChain(family, table, name, rules)
                 }
-                for (name, rules) in disowned + content.ours { observe(name, rules, table, family, into: &state) }
+                let ours = disowned + content.ours
+                let leftovers = ours.filter { $0.rules.isEmpty && state[.chain(family, table, $0.name)] == nil }
+                // What others' rules lead to cannot go, and does no harm.
+                let held = try holders(of: leftovers.map(\.name), among: ours.map(\.name), table, family).map(\.key)
+                for (name, rules) in ours where !held.contains(.chain(family, table, name)) {
+                    observe(name, rules, table, family, into: &state)
+                }
             }
         }
         kernel.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }

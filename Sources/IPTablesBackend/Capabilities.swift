@@ -50,7 +50,8 @@ extension IPTablesBackend {
             limits.append(
                 BackendLimit(
                     isRefused: false,
-                    message: "the health-check node port is not answered yet: a load balancer finds no healthy node"))
+                    message: "the health-check node port is answered by svcctl agent alone: after apply, a load "
+                        + "balancer finds no healthy node"))
         }
         return limits
     }

@@ -144,6 +144,9 @@ public enum ChainRule: Hashable, Sendable {
         }
     }
 
+    /// Whether the rule is one by which a base chain leads to ours.
+    var isJumpOfOurs: Bool { isMark && destination?.hasPrefix(ChainName.prefix) == true }
+
     /// The chain that the rule leads to.
     var destination: String? {
         switch self {

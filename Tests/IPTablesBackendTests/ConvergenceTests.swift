@@ -169,6 +169,14 @@ struct ConvergenceTests {
                     + "iptables-nft -t nat -A SVCCTL-SERVICES -s 10.0.0.1 -j ACCEPT",
                 isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES -s 10.0.0.1/32 -j ACCEPT"),
             Vandalism(
+                command:
+                    "iptables-nft -t nat -R PREROUTING 1 -p tcp -m comment --comment \"svcctl: services\" "
+                    + "-j SVCCTL-SERVICES",
+                isSeenAs: "- iptables -t nat -A PREROUTING -p tcp -m comment --comment \"svcctl: services\""),
+            Vandalism(
+                command: "iptables-nft -A INPUT -p icmp -m comment --comment \"svcctl: older\" -g SVCCTL-FILTER",
+                isSeenAs: "- iptables -t filter -A INPUT ("),
+            Vandalism(
                 command: "iptables-nft -t nat -N SVCCTL-SVC-AAAAAAAAAAAAAAAA",
                 isSeenAs: "- iptables -t nat -N SVCCTL-SVC-AAAAAAAAAAAAAAAA"),
         ]

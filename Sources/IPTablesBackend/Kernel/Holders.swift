@@ -54,14 +54,13 @@ extension IPTablesBackend {
     ) throws(KernelError) -> [Holder] {
         if names.isEmpty { return [] }
         let (names, ours) = (Set(names), Set(ours))
-        let jumps = Layout.jumps.filter { $0.table == table }
         var holders: [Holder] = []
         for chain in try read({ (socket) throws(NetlinkError) in try socket.chains(of: table.table(family)) })
         where !ours.contains(chain.name) {
             for observed in try read({ (socket) throws(NetlinkError) in try socket.rules(of: chain) }) {
                 let rule = ChainRule(observed.rule, family)
                 guard let destination = rule.destination, names.contains(destination),
-                    !jumps.contains(where: { $0.base == chain.name && .known($0.rule) == rule })
+                    !rule.isJumpOfOurs || !table.isBaseChain(chain.name)
                 else { continue }
                 holders.append(Holder(key: .chain(family, table, destination), place: chain.name, rule: rule))
             }

@@ -84,22 +84,21 @@ extension IPTablesBackend {
 
     // MARK: - Base chains
 
-    /// Our jump is one rule among others; where it stands is the administrator's business.
+    /// Our jump is one rule among others; where it stands is the administrator's business. A rule with our mark that
+    /// leads to us in another way was made by an older version, or changed by somebody.
     private mutating func observe(
         _ base: Chain, _ rules: [FoundRule], _ table: XTTable, _ family: IPFamily,
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
         kernel.bases.insert(BasePlace(family: family, table: table, chain: base.name))
-        for jump in Layout.jumps where jump.table == table && jump.base == base.name {
-            let key = ObjectKey.jump(family, table, base.name)
-            let expected = ChainRule.known(jump.rule)
-            for observed in rules where observed.rule == expected {
-                if kernel.jumpHandles[key] == nil {
-                    kernel.jumpHandles[key] = observed.handle
-                    state.observe(key, .rule(expected))
-                } else {
-                    state.observe(.stray(family, table, base.name, observed.handle), .rule(expected))
-                }
+        let key = ObjectKey.jump(family, table, base.name)
+        let expected = Layout.jumps.first { $0.table == table && $0.base == base.name }.map { ChainRule.known($0.rule) }
+        for observed in rules where observed.rule.isJumpOfOurs {
+            if observed.rule == expected, kernel.jumpHandles[key] == nil {
+                kernel.jumpHandles[key] = observed.handle
+                state.observe(key, .rule(observed.rule))
+            } else {
+                state.observe(.stray(family, table, base.name, observed.handle), .rule(observed.rule))
             }
         }
     }

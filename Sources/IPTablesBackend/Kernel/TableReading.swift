@@ -46,7 +46,7 @@ extension IPTablesBackend {
                 if chain.hook == nil { named[chain.name] = rules } else { content.foreign.append((chain.name, rules)) }
             }
         }
-        let jumps = content.bases.flatMap(\.rules).map(\.rule).filter(\.isMark)
+        let jumps = content.bases.flatMap(\.rules).map(\.rule).filter(\.isJumpOfOurs)
         let ours = Self.owned(named, led: jumps.compactMap(\.destination))
         for (name, rules) in named.sorted(by: { $0.key < $1.key }) {
             if ours.contains(name) { content.ours.append((name, rules)) } else { content.foreign.append((name, rules)) }

@@ -1,0 +1,52 @@
+import Dataplane
+import DataplaneTestKit
+import IPTablesBackend
+import NetAddress
+import ServiceModel
+import ServicePlan
+import Testing
+
+/// Others change the same tables at the same time.
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces))
+struct ConcurrencyTests {
+    /// A hundred commands and restores of iptables while services come and go: all of theirs is there in the end, in
+    /// their order, and all of ours.
+    @Test(arguments: IPFamily.allCases) func nobodyLosesRules(_ family: IPFamily) throws {
+        let namespace = try NetworkNamespace("busy")
+        let tool = Stock.tool(family)
+        try namespace.tool([Stock.restore(family), "--noflush"], input: "*nat\n:THEIRS - [0:0]\nCOMMIT\n")
+        let commands = """
+            set -e
+            for i in $(seq 40); do
+                \(tool) -t nat -A PREROUTING -p tcp --dport $i -j THEIRS
+                \(tool) -t nat -I THEIRS -p tcp --dport $i -j ACCEPT
+                printf '*nat\\n-A THEIRS -p udp --dport %s -j RETURN\\nCOMMIT\\n' $i | \(tool)-restore --noflush
+            done
+            """
+        let others = try RunningProgram(["sh", "-c", commands], in: namespace)
+        let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
+        let services = [ConvergenceTests.web, ConvergenceTests.other].map(planner.plan)
+        try Desired(services: []).observing(in: namespace) { reconciliation in
+            for round in 0..<60 {
+                let fragment = reconciliation.backend.fragment(for: services[round % 2])
+                if round / 2 % 2 == 0 {
+                    reconciliation.state.want(fragment)
+                } else {
+                    reconciliation.state.unwant(fragment)
+                }
+                _ = try reconciliation.apply()
+            }
+        }
+        let result = try others.wait(timeout: .seconds(60))
+        #expect(result.status == 0, "\(result.errors)")
+        let saved = try Stock.saved(family, in: namespace)
+        #expect(
+            saved.filter { $0.hasPrefix("-A PREROUTING") && !$0.contains("SVCCTL") }
+                == (1...40).map { "-A PREROUTING -p tcp -m tcp --dport \($0) -j THEIRS" })
+        #expect(
+            saved.filter { $0.hasPrefix("-A THEIRS") }
+                == (1...40).reversed().map { "-A THEIRS -p tcp -m tcp --dport \($0) -j ACCEPT" }
+                + (1...40).map { "-A THEIRS -p udp -m udp --dport \($0) -j RETURN" })
+        #expect(try Desired(services: []).differences(in: namespace) == [])
+    }
+}

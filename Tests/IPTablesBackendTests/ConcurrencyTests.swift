@@ -49,4 +49,37 @@ struct ConcurrencyTests {
                 + (1...40).map { "-A THEIRS -p udp -m udp --dport \($0) -j RETURN" })
         #expect(try Desired(services: []).differences(in: namespace) == [])
     }
+
+    /// Somebody flushes and deletes what we make, again and again: each change of ours succeeds all the same, and all
+    /// is well once that has ended.
+    @Test func flushesMeanwhileAreNoErrors() throws {
+        let namespace = try NetworkNamespace("flushed")
+        let commands = """
+            for i in $(seq 40); do
+                iptables-nft -t nat -F PREROUTING
+                iptables-nft -t nat -F SVCCTL-SERVICES
+                iptables-nft -t nat -F
+                iptables-nft -t nat -X
+                printf '*nat\\nCOMMIT\\n*filter\\nCOMMIT\\n' | iptables-nft-restore
+                nft delete table ip6 nat
+            done 2>/dev/null
+            """
+        let others = try RunningProgram(["sh", "-c", commands], in: namespace)
+        let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
+        let services = [ConvergenceTests.web, ConvergenceTests.other].map(planner.plan)
+        try Desired(services: []).observing(in: namespace) { reconciliation in
+            for round in 0..<100 {
+                let fragment = reconciliation.backend.fragment(for: services[round % 2])
+                if round / 2 % 2 == 0 {
+                    reconciliation.state.want(fragment)
+                } else {
+                    reconciliation.state.unwant(fragment)
+                }
+                do { _ = try reconciliation.apply() } catch { Issue.record("round \(round): \(error)") }
+            }
+        }
+        _ = try others.wait(timeout: .seconds(60))
+        try Desired(services: []).apply(in: namespace)
+        #expect(try Desired(services: []).differences(in: namespace) == [])
+    }
 }

@@ -24,19 +24,7 @@ struct ConcurrencyTests {
             done
             """
         let others = try RunningProgram(["sh", "-c", commands], in: namespace)
-        let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
-        let services = [ConvergenceTests.web, ConvergenceTests.other].map(planner.plan)
-        try Desired(services: []).observing(in: namespace) { reconciliation in
-            for round in 0..<60 {
-                let fragment = reconciliation.backend.fragment(for: services[round % 2])
-                if round / 2 % 2 == 0 {
-                    reconciliation.state.want(fragment)
-                } else {
-                    reconciliation.state.unwant(fragment)
-                }
-                _ = try reconciliation.apply()
-            }
-        }
+        try Self.changeServices(60, in: namespace)
         let result = try others.wait(timeout: .seconds(60))
         #expect(result.status == 0, "\(result.errors)")
         let saved = try Stock.saved(family, in: namespace)
@@ -65,21 +53,26 @@ struct ConcurrencyTests {
             done 2>/dev/null
             """
         let others = try RunningProgram(["sh", "-c", commands], in: namespace)
+        try Self.changeServices(100, in: namespace)
+        _ = try others.wait(timeout: .seconds(60))
+        try Desired(services: []).apply(in: namespace)
+        #expect(try Desired(services: []).differences(in: namespace) == [])
+    }
+
+    /// Lets two services come and go by turns, so that neither is left after a multiple of four changes.
+    private static func changeServices(_ count: Int, in namespace: NetworkNamespace) throws {
         let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
         let services = [ConvergenceTests.web, ConvergenceTests.other].map(planner.plan)
         try Desired(services: []).observing(in: namespace) { reconciliation in
-            for round in 0..<100 {
-                let fragment = reconciliation.backend.fragment(for: services[round % 2])
-                if round / 2 % 2 == 0 {
+            for change in 0..<count {
+                let fragment = reconciliation.backend.fragment(for: services[change % 2])
+                if change / 2 % 2 == 0 {
                     reconciliation.state.want(fragment)
                 } else {
                     reconciliation.state.unwant(fragment)
                 }
-                do { _ = try reconciliation.apply() } catch { Issue.record("round \(round): \(error)") }
+                do { _ = try reconciliation.apply() } catch { Issue.record("change \(change): \(error)") }
             }
         }
-        _ = try others.wait(timeout: .seconds(60))
-        try Desired(services: []).apply(in: namespace)
-        #expect(try Desired(services: []).differences(in: namespace) == [])
     }
 }

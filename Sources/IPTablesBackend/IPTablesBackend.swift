@@ -104,6 +104,8 @@ struct KernelMemory {
     var entryHandles: [EntryKey: UInt64] = [:]
     /// The handles of the rules that a shared chain has besides.
     var ownHandles: [ObjectKey: [UInt64]] = [:]
+    /// Chains of ours that nobody wants any more, but that rules of others lead to: they stay, and are empty.
+    var held: Set<ObjectKey> = []
     /// The handles of our jumps.
     var jumpHandles: [ObjectKey: UInt64] = [:]
 }

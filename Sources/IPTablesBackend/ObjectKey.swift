@@ -126,13 +126,26 @@ public enum ChainRule: Hashable, Sendable {
         }
     }
 
-    /// Whether the rule says that its chain is ours.
+    /// Whether the rule says that its chain is ours. Somebody may have changed all of it but its comment.
     var isMark: Bool {
-        guard case .known(let rule) = self else { return false }
-        return rule.matches.contains { match in
-            if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
+        switch self {
+        case .known(let rule):
+            rule.matches.contains { match in
+                if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
+            }
+        case .other(let rule):
+            rule.expressions.contains { expression in
+                if case .match("comment", _, let text) = expression {
+                    text.starts(with: Layout.markPrefix.utf8)
+                } else {
+                    false
+                }
+            }
         }
     }
+
+    /// Whether the rule is one by which a base chain leads to ours.
+    var isJumpOfOurs: Bool { isMark && destination?.hasPrefix(ChainName.prefix) == true }
 
     /// The chain that the rule leads to.
     var destination: String? {

@@ -47,6 +47,8 @@ public struct NetlinkError: Error, Hashable, Sendable {
     public var mayMeanMissingFeature: Bool { isUnsupported || isAbsent || errno == EINVAL }
     /// Whether the kernel had to throw messages away (ENOBUFS).
     public var isOverrun: Bool { errno == ENOBUFS }
+    /// Whether the object is still needed by another (EBUSY).
+    public var isInUse: Bool { errno == EBUSY }
     /// Whether the object exists already (EEXIST).
     public var isPresent: Bool { errno == EEXIST }
     /// Whether the object does not exist (ENOENT).

@@ -154,6 +154,29 @@ struct ConvergenceTests {
                 isSeenAs: "- iptables -t nat -A PREROUTING -m comment --comment \"svcctl: services\" -j SVCCTL-SERVICES"
             ),
             Vandalism(
+                command: "iptables-nft -t nat -D SVCCTL-SERVICES -m comment --comment 'svcctl: node ports come last'",
+                isSeenAs: "+ iptables -t nat -A SVCCTL-SERVICES -m comment"),
+            Vandalism(
+                command: "ip6tables-nft -D SVCCTL-FILTER 1", isSeenAs: "+ ip6tables -t filter -A SVCCTL-FILTER -m"),
+            Vandalism(
+                command:
+                    "iptables-nft -t nat -D OUTPUT 1; iptables-nft -t nat -D PREROUTING 1; iptables-nft -t nat -R "
+                    + "SVCCTL-SERVICES 3 -p icmp -m comment --comment 'svcctl: node ports come last' -j LOG",
+                isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES ("),
+            Vandalism(
+                command:
+                    "iptables-nft -t nat -F SVCCTL-SERVICES; "
+                    + "iptables-nft -t nat -A SVCCTL-SERVICES -s 10.0.0.1 -j ACCEPT",
+                isSeenAs: "- iptables -t nat -A SVCCTL-SERVICES -s 10.0.0.1/32 -j ACCEPT"),
+            Vandalism(
+                command:
+                    "iptables-nft -t nat -R PREROUTING 1 -p tcp -m comment --comment \"svcctl: services\" "
+                    + "-j SVCCTL-SERVICES",
+                isSeenAs: "- iptables -t nat -A PREROUTING -p tcp -m comment --comment \"svcctl: services\""),
+            Vandalism(
+                command: "iptables-nft -A INPUT -p icmp -m comment --comment \"svcctl: older\" -g SVCCTL-FILTER",
+                isSeenAs: "- iptables -t filter -A INPUT ("),
+            Vandalism(
                 command: "iptables-nft -t nat -N SVCCTL-SVC-AAAAAAAAAAAAAAAA",
                 isSeenAs: "- iptables -t nat -N SVCCTL-SVC-AAAAAAAAAAAAAAAA"),
         ]

@@ -148,6 +148,43 @@ struct IPTablesTests {
         #expect(try namespace.svcctlWithoutPrivilege(check, input: Sample.web).status == 77)
     }
 
+    /// Tables made by nft stop packets of both families, and may translate them first.
+    @Test func whatTablesOfNftHaveInTheWay() throws {
+        let namespace = try NetworkNamespace("inet")
+        let check = ["check", "--node"] + Self.backend + ["-"]
+        #expect(try namespace.svcctl(["apply"] + Self.backend + ["-"], input: Sample.web).status == 0)
+        try namespace.nft(
+            """
+            table inet firewall {
+                chain forward { type filter hook forward priority 10; policy drop; tcp dport 22 accept; }
+                chain output { type filter hook output priority 0; ip daddr 10.9.9.9 drop; counter reject; }
+                chain input { type filter hook input priority 0; policy drop; }
+                chain early { type nat hook prerouting priority -150; tcp dport 80 dnat ip to 10.9.9.9; accept; }
+                chain late { type nat hook prerouting priority -90; tcp dport 80 dnat ip to 10.9.9.9; }
+                chain uncalled { drop; }
+            }
+            table ip6 mine {
+                chain early { type nat hook output priority -101; tcp dport 80 redirect to :8080; }
+            }
+            table bridge other {
+                chain forward { type filter hook forward priority 0; policy drop; }
+            }
+
+            """)
+        let result = try namespace.svcctl(check, input: Sample.web)
+        #expect(result.status == 0)
+        let warnings = result.output.split(separator: "\n").filter { $0.contains("this node") }
+        #expect(warnings.count == 4, "\(result.output)")
+        for part in [
+            "the chain forward of the table inet firewall has the policy drop",
+            "the chain output of the table inet firewall stops what gets as far as its rule",
+            "the chain early of the table inet firewall has the rule",
+            "the chain early of the table ip6 mine has the rule",
+        ] {
+            #expect(warnings.contains { $0.contains(part) }, "\(part)")
+        }
+    }
+
     /// Tables of the older iptables are named, whatever is done.
     @Test func olderTables() throws {
         let namespace = try NetworkNamespace("older")

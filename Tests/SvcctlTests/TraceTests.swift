@@ -77,6 +77,8 @@ struct TraceTests {
         (["--from", "web", "--to", "10.96.0.10:80"], "'web' is no address"),
         (["--from", "10.0.0.1", "--to", "10.96.0.10:80", "--node-address", "10.0.0.1,"], "--node-address"),
         (["--from", "127.0.0.1", "--to", "10.96.0.10:80", "--via", "eth0"], "--via"),
+        (["--from", "10.0.0.1", "--to", "10.96.0.10:80", "--backend", "iptables"], "`iptables-save -c`"),
+        (["--from", "10.0.0.1", "--to", "10.96.0.10:80", "--backend", "iptables"], "--backend nftables alone"),
     ])
     func usage(arguments: [String], named: String) throws {
         let result = try hostProgram([Svcctl.path(), "trace"] + arguments)

@@ -14,6 +14,8 @@ extension IPTablesBackend {
     public mutating func apply(_ state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError)
         -> ChangeSummary
     {
+        // What is absent may be an extension that the kernel lacks, which looking again does not bring.
+        var looksForAbsent = 2
         for attempt in 1...maximumAttempts {
             let changes = Changes(state)
             if changes.summary.isEmpty {
@@ -34,7 +36,11 @@ extension IPTablesBackend {
                 summary.udp = changes.udp
                 return summary
             } catch {
-                guard error.isStale || error.isOutdated && attempt <= 2 else { throw explain(error, state) }
+                if error.isInUse, try holdChains(changes) { continue }
+                if !error.isStale {
+                    guard error.isOutdated, looksForAbsent > 0 else { throw explain(error, state) }
+                    looksForAbsent -= 1
+                }
                 if error.isStale, isStillRight() { continue }
                 try observe(into: &state)
             }

@@ -79,10 +79,13 @@ struct Changes {
         let rules = chains.reduce(entries.count) { $0 + ($1.desired?.count ?? 0) }
         var batch = Batch(generation: generation, capacity: 4096 + rules * 512)
         makeBases(kernel, &batch)
-        for change in chains where change.observed == nil { batch.add(change.chain) }
+        // Somebody may have made one of the name since.
+        for change in chains where change.observed == nil { batch.add(change.chain, isNew: true) }
         removeRules(kernel, &batch)
         addRules(kernel, &batch)
-        for change in chains where change.desired == nil { batch.delete(change.chain) }
+        for change in chains where change.desired == nil && !kernel.held.contains(change.key) {
+            batch.delete(change.chain)
+        }
         for (family, table, base, rule) in jumps {
             batch.insert(rule.rule(family), atStartOf: table.chain(base, family))
         }

@@ -20,6 +20,11 @@ extension IPTablesBackend {
             kernel = KernelMemory()
             return ChangeSummary(removed: removed)
         } catch {
+            if error.isInUse, let holder = try? holders().first {
+                throw BackendError(
+                    .refused,
+                    "the rule \(holder.text) was not made by svcctl, but leads to a chain of svcctl's: delete it first")
+            }
             throw error.backendError
         }
     }
@@ -29,10 +34,8 @@ extension IPTablesBackend {
     ) -> Int {
         var removed = content.ours.count
         for (base, rules) in content.bases {
-            let ours = Layout.jumps.filter { $0.table == table && $0.base == base.name }.map(\.rule)
-            for observed in rules {
-                guard let rule = observed.rule.known, ours.contains(rule) else { continue }
-                batch.deleteRules(of: base, handle: observed.handle, rule: rule.rule(family))
+            for observed in rules where observed.rule.isJumpOfOurs {
+                batch.deleteRules(of: base, handle: observed.handle, rule: observed.rule.rule(family))
                 removed += 1
             }
         }

@@ -23,6 +23,12 @@ enum KernelError: Error {
         return error.cause.isAbsent || error.cause.isPresent
     }
 
+    /// Whether something that was to be deleted is still needed.
+    var isInUse: Bool {
+        guard case .transaction(let error) = self else { return false }
+        return error.cause.isInUse
+    }
+
     /// The same for the outside.
     var backendError: BackendError {
         switch self {

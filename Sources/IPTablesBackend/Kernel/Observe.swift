@@ -43,10 +43,17 @@ extension IPTablesBackend {
                     try Self.check(base, table)
                     observe(base, rules, table, family, into: &state)
                 }
-                for (name, rules) in content.foreign where state[.chain(family, table, name)] != nil {
+                let disowned = content.foreign.filter { state[.chain(family, table, $0.name)] != nil }
+                for (name, rules) in disowned where !Self.isKept(name, rules, state[.chain(family, table, name)]) {
                     throw Self.foreignChain(family, table, name, rules)
                 }
-                for (name, rules) in content.ours { observe(name, rules, table, family, into: &state) }
+                let ours = disowned + content.ours
+                let leftovers = ours.filter { $0.rules.isEmpty && state[.chain(family, table, $0.name)] == nil }
+                // What others' rules lead to cannot go, and does no harm.
+                let held = try holders(of: leftovers.map(\.name), among: ours.map(\.name), table, family).map(\.key)
+                for (name, rules) in ours where !held.contains(.chain(family, table, name)) {
+                    observe(name, rules, table, family, into: &state)
+                }
             }
         }
         kernel.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
@@ -57,6 +64,12 @@ extension IPTablesBackend {
     mutating func tables(_ family: IPFamily) throws(KernelError) -> [XTTable] {
         let names = Set(try read { (socket) throws(NetlinkError) in try socket.tables(family) }.map(\.name))
         return XTTable.allCases.filter { names.contains($0.rawValue) }
+    }
+
+    /// Whether a chain of a single service has lost its mark to somebody, but kept a rule that it is to have.
+    private static func isKept(_ name: String, _ rules: [FoundRule], _ desired: ObjectValue?) -> Bool {
+        let expected = desired.rules
+        return ChainName.isHashed(name) && rules.contains { expected.contains($0.rule) }
     }
 
     private static func foreignChain(
@@ -71,22 +84,21 @@ extension IPTablesBackend {
 
     // MARK: - Base chains
 
-    /// Our jump is one rule among others; where it stands is the administrator's business.
+    /// Our jump is one rule among others; where it stands is the administrator's business. A rule with our mark that
+    /// leads to us in another way was made by an older version, or changed by somebody.
     private mutating func observe(
         _ base: Chain, _ rules: [FoundRule], _ table: XTTable, _ family: IPFamily,
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
         kernel.bases.insert(BasePlace(family: family, table: table, chain: base.name))
-        for jump in Layout.jumps where jump.table == table && jump.base == base.name {
-            let key = ObjectKey.jump(family, table, base.name)
-            let expected = ChainRule.known(jump.rule)
-            for observed in rules where observed.rule == expected {
-                if kernel.jumpHandles[key] == nil {
-                    kernel.jumpHandles[key] = observed.handle
-                    state.observe(key, .rule(expected))
-                } else {
-                    state.observe(.stray(family, table, base.name, observed.handle), .rule(expected))
-                }
+        let key = ObjectKey.jump(family, table, base.name)
+        let expected = Layout.jumps.first { $0.table == table && $0.base == base.name }.map { ChainRule.known($0.rule) }
+        for observed in rules where observed.rule.isJumpOfOurs {
+            if observed.rule == expected, kernel.jumpHandles[key] == nil {
+                kernel.jumpHandles[key] = observed.handle
+                state.observe(key, .rule(observed.rule))
+            } else {
+                state.observe(.stray(family, table, base.name, observed.handle), .rule(observed.rule))
             }
         }
     }

@@ -40,11 +40,14 @@ extension IPTablesBackend {
                 let leadsToUs = Layout.jumps.contains { $0.table == table && $0.base == chain.name }
                 let rules = leadsToUs ? try rules(of: chain) : []
                 content.bases.append((chain, rules))
-            } else if chain.name.hasPrefix(ChainName.prefix), chain.hook == nil {
-                named[chain.name] = try rules(of: chain)
+            } else if chain.name.hasPrefix(ChainName.prefix) {
+                let rules = try rules(of: chain)
+                // None of our own is called from a hook.
+                if chain.hook == nil { named[chain.name] = rules } else { content.foreign.append((chain.name, rules)) }
             }
         }
-        let ours = Self.owned(named)
+        let jumps = content.bases.flatMap(\.rules).map(\.rule).filter(\.isJumpOfOurs)
+        let ours = Self.owned(named, led: jumps.compactMap(\.destination))
         for (name, rules) in named.sorted(by: { $0.key < $1.key }) {
             if ours.contains(name) { content.ours.append((name, rules)) } else { content.foreign.append((name, rules)) }
         }
@@ -55,13 +58,14 @@ extension IPTablesBackend {
         try read { (socket) throws(NetlinkError) in try socket.rules(of: chain) }.map { FoundRule($0, chain.family) }
     }
 
-    /// Chains with a mark, empty ones with a name that we give, and those that such chains lead to: a rule with a mark
-    /// may have been changed by hand.
-    private static func owned(_ chains: [String: [FoundRule]]) -> Set<String> {
+    /// Chains with a mark, empty ones with a name that we give, and those that such chains and our jumps lead to: a rule
+    /// with a mark may have been changed by hand.
+    private static func owned(_ chains: [String: [FoundRule]], led: [String]) -> Set<String> {
         var owned: Set<String> = []
-        var next = chains.filter { name, rules in
-            rules.isEmpty ? ChainName.isGiven(name) : rules.contains(where: \.rule.isMark)
-        }.map(\.key)
+        var next =
+            chains.filter { name, rules in
+                rules.isEmpty ? ChainName.isGiven(name) : rules.contains(where: \.rule.isMark)
+            }.map(\.key) + led
         while let name = next.popLast() {
             guard let rules = chains[name], owned.insert(name).inserted else { continue }
             next += rules.compactMap(\.rule.destination).filter { !owned.contains($0) }
@@ -76,6 +80,11 @@ extension ChainName {
         if Fixed(rawValue: name) != nil || XTTable.allCases.contains(where: { SharedPlace($0, name) != nil }) {
             return true
         }
+        return isHashed(name)
+    }
+
+    /// Whether the name stands for a chain of a single service. Nobody else comes upon it by accident.
+    static func isHashed(_ name: String) -> Bool {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
         return parts.count == 3 && Kind(rawValue: String(parts[1])) != nil && parts[2].utf8.count == 16
     }

@@ -127,8 +127,10 @@ public struct Batch: ~Copyable {
         add(type, flags, .table(table), table.family) { nftnl_table_nlmsg_build_payload($0, object) }
     }
 
-    /// Makes a chain.
-    public mutating func add(_ chain: Chain) { put(NFT_MSG_NEWCHAIN, .create, chain) }
+    /// Makes a chain. One that is there already is left alone, or else refused (EEXIST).
+    public mutating func add(_ chain: Chain, isNew: Bool = false) {
+        put(NFT_MSG_NEWCHAIN, isNew ? [.create, .exclusive] : .create, chain)
+    }
 
     /// Deletes a chain, which nothing may jump to and which must be empty.
     public mutating func delete(_ chain: Chain) { put(NFT_MSG_DELCHAIN, [], chain) }

@@ -41,15 +41,21 @@ extension Chain {
             let table = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TABLE)),
             let name = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_NAME))
         else { return nil }
-        self.init(family: family, table: String(cString: table), name: String(cString: name))
+        self.init(
+            family: family, table: String(cString: table), name: String(cString: name), hook: Hook(object))
+    }
+}
+
+extension Chain.Hook {
+    /// Where the kernel calls a chain of libnftnl's; nil if it does not, or at a place that no chain of ours has.
+    init?(_ object: OpaquePointer) {
         guard nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_HOOKNUM)),
-            let point = Point(rawValue: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM))),
+            let point = Chain.Point(rawValue: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM))),
             let typeName = nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TYPE)),
-            let kind = Kind(rawValue: String(cString: typeName))
-        else { return }
-        var hook = Hook(kind: kind, point: point, priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO)))
-        hook.acceptsByDefault = nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY)) == 1
-        self.hook = hook
+            let kind = Chain.Kind(rawValue: String(cString: typeName))
+        else { return nil }
+        self.init(kind: kind, point: point, priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO)))
+        acceptsByDefault = nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY)) == 1
     }
 }
 

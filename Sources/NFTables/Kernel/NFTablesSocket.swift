@@ -105,11 +105,19 @@ public struct NFTablesSocket: ~Copyable {
         _ type: nf_tables_msg_types, _ flags: MessageFlags, _ operation: String, _ family: IPFamily?,
         _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void
     ) throws(NetlinkError) {
+        try get(type, flags, operation, familyNumber: family?.netfilterNumber ?? 0, write, onMessage: onMessage)
+    }
+
+    /// Asks about a family by its number (NFPROTO_*); 0 is all of them.
+    mutating func get(
+        _ type: nf_tables_msg_types, _ flags: MessageFlags, _ operation: String, familyNumber: UInt8,
+        _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void
+    ) throws(NetlinkError) {
         let type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(truncatingIfNeeded: type.rawValue)
         try socket.request(
             type: type, flags: flags, operation: operation,
             { buffer in
-                buffer.append(family?.netfilterNumber ?? 0)
+                buffer.append(familyNumber)
                 buffer.append(0 as UInt8)
                 buffer.append(0 as UInt16)
                 write(&buffer)

@@ -45,7 +45,10 @@ struct Trace: ParsableCommand {
 
     func validate() throws {
         guard backend.backend == .nftables else {
-            throw ValidationError("trace follows the rules of --backend nftables alone")
+            throw ValidationError(
+                "trace follows the rules of --backend nftables alone. With --backend \(backend.backend.rawValue): `svcctl "
+                    + "status` shows each address's endpoints, `iptables-save -c` (`ip6tables-save -c`) which rules "
+                    + "connections have met, and `trace FILE --backend nftables` what the definitions mean")
         }
         guard from.family == to.address.address.family else {
             throw ValidationError("--from and --to must be of the same family: \(from), \(to.address.address)")

@@ -145,7 +145,7 @@ public enum ChainRule: Hashable, Sendable {
     }
 
     /// Whether the rule is one by which a base chain leads to ours.
-    var isJumpOfOurs: Bool { isMark && destination?.hasPrefix(ChainName.prefix) == true }
+    var isJumpOfOurs: Bool { isMark && destination.map(ChainName.isGiven) == true }
 
     /// The chain that the rule leads to.
     var destination: String? {

@@ -166,6 +166,10 @@ struct IPTablesTests {
             table ip6 mine {
                 chain early { type nat hook output priority -101; tcp dport 80 redirect to :8080; }
             }
+            table inet asleep {
+                flags dormant;
+                chain forward { type filter hook forward priority 0; policy drop; }
+            }
             table bridge other {
                 chain forward { type filter hook forward priority 0; policy drop; }
             }

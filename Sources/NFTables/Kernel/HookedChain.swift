@@ -37,14 +37,33 @@ extension HookedChain {
 }
 
 extension NFTablesSocket {
-    /// The base chains of all tables, whoever made them, in the order in which the kernel lists them.
+    /// The base chains of all tables, whoever made them, in the order in which the kernel lists them. Those of a table
+    /// that somebody has put to sleep are not called, and are left out.
     public mutating func hookedChains() throws(NetlinkError) -> [HookedChain] {
         var chains: [HookedChain] = []
+        let dormant = try dormantTables()
         try get(NFT_MSG_GETCHAIN, .dump, "listing chains", familyNumber: 0) { _ in
         } onMessage: { message in
-            if let chain = HookedChain(message) { chains.append(chain) }
+            if let chain = HookedChain(message), dormant[chain.family]?.contains(chain.table) != true {
+                chains.append(chain)
+            }
         }
         return chains
+    }
+
+    private mutating func dormantTables() throws(NetlinkError) -> [HookedChain.Family: Set<String>] {
+        var tables: [HookedChain.Family: Set<String>] = [:]
+        try get(NFT_MSG_GETTABLE, .dump, "listing tables", familyNumber: 0) { _ in
+        } onMessage: { message in
+            let attributes = message.attributes(after: netfilterHeaderLength)
+            guard let family = message.payload.first.flatMap(HookedChain.Family.init),
+                let flags: UInt32 = attributes.first(UInt16(NFTA_TABLE_FLAGS.rawValue))?.bigEndian(),
+                flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) != 0,
+                let name = attributes.first(UInt16(NFTA_TABLE_NAME.rawValue))?.string
+            else { return }
+            tables[family, default: []].insert(name)
+        }
+        return tables
     }
 
     /// The rules of a base chain, in order; none if it is gone.

@@ -77,7 +77,8 @@ extension ConformanceTest {
 
     /// What connection tracking remembers when the rules change.
     static let conntrack: [ConformanceTest] = [
-        ConformanceTest("UDP that keeps sending survives the replacement of its server (semantics 41 to 43 and 45)") { trial in
+        ConformanceTest("UDP that keeps sending survives the replacement of its server (semantics 41 to 43 and 45)") {
+            trial in
             for policy in TrafficPolicy.allCases {
                 let change: (inout Service) -> Void = { $0.externalTrafficPolicy = policy }
                 try trial.apply([web([.pod1], change)])

@@ -19,6 +19,10 @@ public protocol DataplaneBackend: ~Copyable {
     /// The objects that one service needs. Services may share some.
     func fragment(for service: PlannedService) -> Fragment<Key, Value>
 
+    /// Makes the state want what a service needs now, and not what it needed before; nil for nothing. The one
+    /// implementation is part of the protocol so that it is compiled for each backend's keys.
+    func exchange(_ old: PlannedService?, for new: PlannedService?, in state: inout DeltaTracker<Key, Value>)
+
     /// Learns everything of ours that the kernel has.
     mutating func observe(into state: inout DeltaTracker<Key, Value>) throws(BackendError)
 
@@ -42,6 +46,16 @@ public protocol DataplaneBackend: ~Copyable {
 }
 
 extension DataplaneBackend where Self: ~Copyable {
+    @inlinable
+    public func exchange(_ old: PlannedService?, for new: PlannedService?, in state: inout DeltaTracker<Key, Value>) {
+        switch (old, new) {
+        case (nil, nil): break
+        case (nil, let new?): state.want(fragment(for: new))
+        case (let old?, nil): state.unwant(fragment(for: old))
+        case (let old?, let new?): state.exchange(fragment(for: old), for: fragment(for: new))
+        }
+    }
+
     public var transactionTime: Duration { .zero }
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }

@@ -44,18 +44,16 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         replace(plans.move(to: node).map { ($0.name, $0.new) })
     }
 
-    /// Makes the tracker hold other plans. What goes is let go first: another service may come to have the same objects.
+    /// Makes the tracker hold other plans. An object that passes from one service to another has two users in between.
     private mutating func replace(_ replacements: [(name: ServiceName, plan: PlannedService?)]) {
-        for (name, _) in replacements {
+        for (name, plan) in replacements {
             let old = lowered.removeValue(forKey: name)
             if unsettled[name] == nil { unsettled[name] = .some(old) }
-            guard let old else { continue }
-            state.unwant(backend.fragment(for: old))
-            for frontend in old.frontends { if let key = UDPFrontend(frontend) { serving[key] = nil } }
+            backend.exchange(old, for: plan, in: &state)
+            for frontend in old?.frontends ?? [] { if let key = UDPFrontend(frontend) { serving[key] = nil } }
         }
         for case (let name, let plan?) in replacements {
             lowered[name] = plan
-            state.want(backend.fragment(for: plan))
             for frontend in plan.frontends {
                 guard let key = UDPFrontend(frontend) else { continue }
                 serving[key] = Set(frontend.servingEndpoints.map { SocketEndpoint(address: $0.address, port: $0.port) })

@@ -22,6 +22,10 @@ public protocol DataplaneBackend: ~Copyable {
     /// Roughly how many objects one service needs.
     static func expectedObjects(of service: PlannedService) -> Int
 
+    /// Makes the state want what a service needs now, and not what it needed before; nil for nothing. The one
+    /// implementation is part of the protocol so that it is compiled for each backend's keys.
+    func exchange(_ old: PlannedService?, for new: PlannedService?, in state: inout DeltaTracker<Key, Value>)
+
     /// Learns everything of ours that the kernel has.
     mutating func observe(into state: inout DeltaTracker<Key, Value>) throws(BackendError)
 
@@ -48,6 +52,16 @@ extension DataplaneBackend where Self: ~Copyable {
     /// Some for each address and two for each of its endpoints.
     public static func expectedObjects(of service: PlannedService) -> Int {
         service.frontends.reduce(0) { $0 + $1.treatment.targets.count * 2 + 4 }
+    }
+
+    @inlinable
+    public func exchange(_ old: PlannedService?, for new: PlannedService?, in state: inout DeltaTracker<Key, Value>) {
+        switch (old, new) {
+        case (nil, nil): break
+        case (nil, let new?): state.want(fragment(for: new))
+        case (let old?, nil): state.unwant(fragment(for: old))
+        case (let old?, let new?): state.exchange(fragment(for: old), for: fragment(for: new))
+        }
     }
 
     public var transactionTime: Duration { .zero }

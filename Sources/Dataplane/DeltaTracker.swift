@@ -143,6 +143,22 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         for (key, _) in fragment.objects { unwant(key) }
     }
 
+    /// Takes a user away from the objects of one fragment and adds one to those of another. What both have at the same
+    /// place, from the start or from the end, is not touched: where one endpoint changed, that is nearly all.
+    @inlinable
+    public mutating func exchange(_ old: Fragment<Key, Value>, for new: Fragment<Key, Value>) {
+        let (old, new) = (old.objects, new.objects)
+        let shorter = min(old.count, new.count)
+        var (head, tail) = (0, 0)
+        while head < shorter, old[head] == new[head] { head += 1 }
+        while tail < shorter - head, old[old.count - 1 - tail] == new[new.count - 1 - tail] { tail += 1 }
+        let isAligned = old.count == new.count
+        for index in head..<(old.count - tail) where !isAligned || old[index] != new[index] { unwant(old[index].key) }
+        for index in head..<(new.count - tail) where !isAligned || old[index] != new[index] {
+            want(new[index].key, new[index].value)
+        }
+    }
+
     // MARK: - What is
 
     @inlinable

@@ -1,5 +1,4 @@
 internal import AsyncHTTPClient
-internal import FoundationEssentials
 internal import Logging
 internal import ServiceSource
 
@@ -134,12 +133,12 @@ actor EtcdWatcher {
 
     /// Works apart from the actor, so that messages are decoded while others are taken in.
     @concurrent private func read(_ body: HTTPClientResponse.Body, _ member: String) async throws {
-        var buffer = MessageBuffer<WatchMessage>(member: member)
+        var buffer = MessageBuffer(member: member)
         do {
             for try await chunk in body {
                 let start = clock.now
                 let messages = try buffer.add(chunk)
-                if !messages.isEmpty { try await take(messages, member, since: start) }
+                if !messages.isEmpty { try await take(messages, member, read: clock.now - start) }
             }
         } catch {
             throw EtcdError(transport: error, member: member)
@@ -147,38 +146,37 @@ actor EtcdWatcher {
         throw EtcdError(.unreachable, "\(member) ended the watch")
     }
 
-    private func take(_ messages: [WatchMessage], _ member: String, since start: ContinuousClock.Instant) throws {
+    /// - Parameter reading: how long it took to read the messages.
+    private func take(_ messages: [WatchMessage], _ member: String, read reading: Duration) throws {
         lastHeard = clock.now
         for message in messages { try take(message, member) }
-        decoding += clock.now - start
+        decoding += reading + (clock.now - lastHeard)
         updateSoon()
     }
 
     private func take(_ message: WatchMessage, _ member: String) throws {
         if let error = message.error?.asError { throw error }
         guard let result = message.result else { throw EtcdError(.notUnderstood, "\(member) says nothing of a watch") }
-        if result.canceled == true {
+        if result.isCanceled {
             if result.compactRevision != nil { throw EtcdError(.compacted, "the revision is compacted") }
             throw GatewayError(message: result.cancelReason ?? "\(member) ended the watch").asError
         }
-        if let known = state.history?.clusterID, let clusterID = result.header?.clusterID, clusterID != known {
+        if let known = state.history?.clusterID, let clusterID = result.clusterID, clusterID != known {
             throw EtcdError(.unreachable, "\(member) is of another cluster now")
         }
-        if result.created == true {
+        if result.isCreated {
             isConnected = true
             state.connectionStands()
         }
-        let events = result.events ?? []
-        for event in events {
-            guard let pair = event.kv, let key = pair.key, let modified = pair.modRevision?.value else { continue }
+        for event in result.events {
             silence = timing.silence
             state.take(
-                key: Array(key), value: event.isDeletion ? nil : Array(pair.value ?? Data()),
-                createRevision: pair.createRevision?.value ?? 0, modRevision: modified, now: .now)
+                key: event.key, value: event.value, createRevision: event.createRevision,
+                modRevision: event.modRevision, now: .now)
             // The header's revision may be one whose events are still to come.
-            state.reached(modified)
+            state.reached(event.modRevision)
         }
-        if events.isEmpty, result.created != true, let revision = result.header?.revision?.value {
+        if result.events.isEmpty, !result.isCreated, let revision = result.revision {
             state.reached(revision)
         }
     }

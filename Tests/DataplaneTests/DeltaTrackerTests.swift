@@ -54,6 +54,38 @@ import Testing
         #expect(tracker.isSettled)
     }
 
+    /// The same comes of it as of letting all go and taking all, for lists that grow, shrink, move and share keys.
+    @Test func exchangesFragments() {
+        var random = Random(state: 7)
+        func fragment() -> Fragment<String, Int> {
+            let names = ["a", "b", "c", "d", "e", "f"].filter { _ in random.next() % 4 > 0 }
+            return Fragment(names.map { ($0, Int(random.next() % 2)) })
+        }
+        var (quick, plain) = (Tracker(), Tracker())
+        var old = Fragment<String, Int>()
+        quick.want("c", 0)
+        plain.want("c", 0)
+        for _ in 0..<2000 {
+            let new = fragment()
+            quick.exchange(old, for: new)
+            plain.unwant(old)
+            plain.want(new)
+            old = new
+            // Users of one key agree about its value.
+            quick.want("c", new.objects.first { $0.key == "c" }?.value ?? 0)
+            quick.unwant("c")
+            plain.want("c", new.objects.first { $0.key == "c" }?.value ?? 0)
+            plain.unwant("c")
+            #expect(Self.differences(quick) == Self.differences(plain))
+            guard random.next() % 3 == 0 else { continue }
+            quick.settle()
+            plain.settle()
+        }
+        quick.unwant(old)
+        quick.settle()
+        #expect(quick.desiredCount == 1)
+    }
+
     @Test func seesThatAListRepeatsItself() {
         var tracker = Tracker()
         tracker.want("a", 1)

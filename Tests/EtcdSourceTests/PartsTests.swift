@@ -11,15 +11,42 @@ struct PartsTests {
     @Test(arguments: [1, 2, 3, 7, 50, 1000]) func chunks(size: Int) throws {
         let lines = (1...20).map { #"{"result": {"header": {"revision": "\#($0)"}}}"# }
         let text = Array((lines.joined(separator: "\n") + "\n\n" + #"{"result": "#).utf8)
-        var buffer = MessageBuffer<WatchMessage>(member: "m")
+        var buffer = MessageBuffer(member: "m")
         var revisions: [Int64?] = []
         for start in stride(from: 0, to: text.count, by: size) {
             let messages = try buffer.add(ByteBuffer(bytes: text[start..<min(start + size, text.count)]))
-            revisions += messages.map { $0.result?.header?.revision?.value }
+            revisions += messages.map { $0.result?.revision }
         }
         #expect(revisions == (1...20).map { Int64($0) })
         #expect(throws: EtcdError.self) { try buffer.add(ByteBuffer(string: "x\n")) }
     }
+
+    @Test func watchMessages() throws {
+        let put = """
+            {"result":{"header":{"cluster_id":"14841639068965178418","member_id":"1","revision":"7","raft_term":"2"},\
+            "events":[{"kv":{"key":"L2E=","create_revision":"5","mod_revision":"7","version":"2","value":"e30="}},\
+            {"type":"DELETE","kv":{"key":"L2I=","mod_revision":"7"}},{"kv":{"key":"L2M=","mod_revision":8}}]}}
+            """
+        let result = try #require(WatchMessage(line: Array(put.utf8))?.result)
+        #expect(result.clusterID == "14841639068965178418" && result.revision == 7 && !result.isCreated)
+        #expect(result.events.map { String(decoding: $0.key, as: UTF8.self) } == ["/a", "/b", "/c"])
+        #expect(result.events.map(\.value) == [Array("{}".utf8), nil, []])
+        #expect(result.events.map(\.createRevision) == [5, 0, 0])
+        #expect(result.events.map(\.modRevision) == [7, 7, 8])
+        let ended = #"{"result": {"canceled": true, "compact_revision": "9", "cancel_reason": "why"}}"#
+        let end = try #require(WatchMessage(line: Array(ended.utf8))?.result)
+        #expect(end.isCanceled && end.compactRevision == 9 && end.cancelReason == "why" && end.events.isEmpty)
+        let failed = #"{"error": {"grpc_code": 14, "message": "etcdserver: no leader"}}"#
+        #expect(WatchMessage(line: Array(failed.utf8))?.error?.asError == EtcdError(.unreachable, "no leader"))
+    }
+
+    @Test(arguments: [
+        "", "[]", "{", #"{"result": 1}"#, #"{"result": {"events": [{}]}}"#, #"{"result": {}} {}"#,
+        #"{"result": {"events": [{"kv": {"key": "?", "mod_revision": "1"}}]}}"#,
+        #"{"result": {"events": [{"kv": {"key": "L2E=", "mod_revision": "9223372036854775808"}}]}}"#,
+        #"{"result": {"events": [{"kv": {"key": "L2E=", "mod_revision": "1", "value": 1}}]}}"#,
+    ])
+    func noWatchMessages(text: String) { #expect(WatchMessage(line: Array(text.utf8)) == nil) }
 
     @Test func pausesGrow() {
         var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))

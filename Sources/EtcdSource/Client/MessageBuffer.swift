@@ -1,9 +1,7 @@
-internal import FoundationEssentials
 internal import NIOCore
-internal import NIOFoundationEssentialsCompat
 
-/// Puts the chunks of a stream together to messages, one a line.
-struct MessageBuffer<Message: Decodable> {
+/// Puts the chunks of a watch together to messages, one a line.
+struct MessageBuffer {
     /// A line may hold a thousand revisions of large keys.
     static var largestLine: Int { 256 << 20 }
 
@@ -15,20 +13,19 @@ struct MessageBuffer<Message: Decodable> {
     init(member: String) { self.member = member }
 
     /// Adds a chunk, and takes out the messages that are whole.
-    mutating func add(_ chunk: ByteBuffer) throws(EtcdError) -> [Message] {
+    mutating func add(_ chunk: ByteBuffer) throws(EtcdError) -> [WatchMessage] {
         var chunk = chunk
         if buffer.readableBytes == 0 { buffer = chunk } else { buffer.writeBuffer(&chunk) }
-        var messages: [Message] = []
+        var messages: [WatchMessage] = []
         while let end = buffer.readableBytesView.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) {
             let length = end - buffer.readerIndex
             searched = 0
-            guard let line = buffer.readData(length: length), buffer.readSlice(length: 1) != nil else { break }
+            guard let line = buffer.readBytes(length: length), buffer.readSlice(length: 1) != nil else { break }
             guard !line.isEmpty else { continue }
-            do {
-                messages.append(try JSONDecoder().decode(Message.self, from: line))
-            } catch {
+            guard let message = WatchMessage(line: line) else {
                 throw EtcdError(.notUnderstood, "\(member) sends what etcd would not say")
             }
+            messages.append(message)
         }
         searched = buffer.readableBytes
         guard searched <= Self.largestLine else {

@@ -91,33 +91,6 @@ struct WatchRequest: Encodable {
     enum CodingKeys: String, CodingKey { case create = "create_request" }
 }
 
-/// One line of a watch's stream.
-struct WatchMessage: Decodable {
-    struct Event: Decodable {
-        var type: String?
-        var kv: KeyValue?
-        var isDeletion: Bool { type == "DELETE" }
-    }
-
-    struct Result: Decodable {
-        var header: ResponseHeader?
-        var created: Bool?
-        var canceled: Bool?
-        var compactRevision: WireNumber?
-        var cancelReason: String?
-        var events: [Event]?
-
-        enum CodingKeys: String, CodingKey {
-            case header, created, canceled, events
-            case compactRevision = "compact_revision"
-            case cancelReason = "cancel_reason"
-        }
-    }
-
-    var result: Result?
-    var error: GatewayError?
-}
-
 struct AuthenticateRequest: Encodable {
     var name: String
     var password: String

@@ -115,6 +115,12 @@ public struct LivePlans: Sendable {
     private mutating func settle(_ name: ServiceName) {
         lost[name] = nil
         guard let entry = entries[name] else { return }
+        // Nearly always it gets all, and both plans are then one and the same in memory.
+        let getsAll = entry.wanted.frontends.allSatisfy { claimants[FrontendClaims.Key($0)]?.first == name }
+        if getsAll, !entry.wanted.frontends.isEmpty {
+            entries[name]?.admitted = entry.wanted
+            return
+        }
         var admitted = entry.wanted
         var conflicts: [FrontendClaims.Conflict] = []
         admitted.frontends.removeAll { frontend in

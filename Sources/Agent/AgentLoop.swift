@@ -56,6 +56,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         self.inbox = inbox
         self.observer = observer
         start = clock.now
+        engine.onProgress = { observer.isAlive() }
     }
 
     /// Runs until it is told to stop.

@@ -42,6 +42,9 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private let start: ContinuousClock.Instant
     private var watched: Int32?
     private var isStopping = false
+    private var untoldChanges = 0
+    /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
+    private var areHealthChecksNew = true
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
@@ -109,6 +112,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             guard !changes.isEmpty else { return }
             observer.kernelWasChanged(by: changes)
             schedule.kernelChanged()
+            tellPending()
         } catch {
             observer.synchronizationFailed(error, failures: schedule.failureCount)
             schedule.kernelChanged()
@@ -122,10 +126,16 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         if !changes.isEmpty {
             plan { $0.take(changes) }
             schedule.definitionsChanged()
-            if healthChecks.update(changes) { observer.healthChecksChanged(healthChecks.checks) }
+            areHealthChecksNew = healthChecks.update(changes) || areHealthChecksNew
+            untoldChanges += changes.count
         }
         if merged.isComplete { schedule.sourcesAreComplete() }
-        if schedule.isPending { observer.synchronizationIsPending(changedServices: changes.count) }
+        tellPending()
+        // Half of them would close ports that the other half has.
+        if merged.isComplete, areHealthChecksNew {
+            areHealthChecksNew = false
+            observer.healthChecksChanged(healthChecks.checks)
+        }
         observer.sourcesSpoke(
             SourceNews(
                 findings: merged.findings, unfit: admission.reasons, state: merged.state,
@@ -138,7 +148,13 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         let node = node
         plan { $0.move(to: node) }
         schedule.definitionsChanged()
-        observer.synchronizationIsPending(changedServices: 0)
+        tellPending()
+    }
+
+    private mutating func tellPending() {
+        guard schedule.isPending else { return }
+        observer.synchronizationIsPending(changedServices: untoldChanges)
+        untoldChanges = 0
     }
 
     private mutating func plan(_ body: (inout ReconcileEngine<Backend>) -> Void) {

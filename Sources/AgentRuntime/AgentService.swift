@@ -199,7 +199,10 @@ private struct Running {
             healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: new.node.nodePortAddresses)
         }
         if new.loopSettings != old.loopSettings {
-            await cycle?.stop()
+            // It must not be stopped twice: what it closes may be somebody else's by then.
+            await cycle.take()?.stop()
+            // What waited there begins anew, once its sources are complete.
+            reporter.note { $0.pendingSince = nil }
             do {
                 cycle = try Cycle(new, SourceFactory.sources(new), reporter, heartbeat: heartbeat, onEnd: onEnd)
             } catch {

@@ -104,6 +104,7 @@ struct AgentService: ServiceLifecycle.Service {
             running.notifier.isReady("running, but not every source is complete")
         case .checkKernel:
             running.checkKernel()
+            await running.openHealthCheckPorts()
             lock.dismissCallers()
         case .reload:
             running.notifier.isReloading()
@@ -173,6 +174,10 @@ private struct Running {
         for name in before.keys.sorted() where wrong[name] == nil { reporter.say(.mended, "\(name) is right now") }
     }
 
+    func openHealthCheckPorts() async {
+        await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))
+    }
+
     /// Goes on with other settings. What does not concern the loop does not disturb it.
     mutating func change(
         to new: AgentSettings, heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void
@@ -211,7 +216,7 @@ private struct Running {
             }
         }
         checkKernel()
-        await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))
+        await openHealthCheckPorts()
         reporter.say(.reloaded, "the configuration was read again")
     }
 

@@ -144,8 +144,9 @@ private struct Running {
         self.notifier = notifier
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
         metrics = MetricsEndpoint(reporter: reporter) {
-            // While one backend follows another, both have rules; what counts is what is there.
-            try BackendName.allCases.flatMap { try $0.status(withEndpoints: false) ?? [] }
+            // While one backend follows another, both have rules; what counts is what is there. One that cannot be read
+            // does not hide the other.
+            BackendName.allCases.flatMap { (try? $0.status(withEndpoints: false)) ?? [] }
         }
     }
 
@@ -182,13 +183,16 @@ private struct Running {
     mutating func change(
         to new: AgentSettings, heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void
     ) async throws {
-        reporter.setLogLevel(new.level)
         if new == settings {
             cycle?.compare()
             return reporter.say(.reloaded, "the configuration is as it was; everything is compared")
         }
         if new.socket != settings.socket {
             throw UnchangeableOption(name: "socket")
+        }
+        if new.backend != settings.backend || new.protects != settings.protects {
+            // What works must not be given up for what cannot.
+            try await onOwnThread { try new.checkBackend() }
         }
         do {
             try await servers.listen(new, reporter, metrics: metrics)
@@ -199,6 +203,7 @@ private struct Running {
         }
         let old = settings
         settings = new
+        reporter.setLogLevel(new.level)
         if new.node.nodePortAddresses != old.node.nodePortAddresses {
             await healthCheckPorts.listen(on: [])
             healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: new.node.nodePortAddresses)

@@ -69,7 +69,7 @@ final class Cycle: Sendable {
     private func run(
         _ settings: AgentSettings, _ sources: [String], _ reporter: Reporter, _ heartbeat: Duration
     ) throws {
-        let backend = BackendName(rawValue: settings.backend) ?? .nftables
+        let backend = settings.backendName
         if settings.protects {
             var protected = NFTablesBackend(options: settings.layout)
             try protected.checkProtection()
@@ -116,6 +116,11 @@ final class Cycle: Sendable {
 }
 
 extension AgentSettings {
+    fileprivate var backendName: BackendName { BackendName(rawValue: backend) ?? .nftables }
+
+    /// Finds out whether the backend could work in this kernel as things are now; nothing is changed.
+    func checkBackend() throws { try backendName.check(layout) }
+
     /// What of it shapes the rules.
     var layout: LayoutOptions {
         var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)

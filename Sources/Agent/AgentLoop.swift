@@ -14,8 +14,8 @@ public struct LoopSetup: Sendable {
     public var sources: [String] = []
     /// Why the backend cannot serve a service; nil if it can.
     public var refusal: @Sendable (Service) -> String? = { _ in nil }
-    /// Is called once, when the first state stands in the kernel.
-    public var whenInPlace: @Sendable () -> Void = {}
+    /// Is called when the first state stands in the kernel, and after full comparisons until it returns true.
+    public var whenInPlace: @Sendable () -> Bool = { true }
     /// How often the loop says that it is alive, even if nothing happens; nil for never.
     public var heartbeat: Duration?
 
@@ -32,8 +32,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var admission: Admission
     private var healthChecks: HealthChecks
     private let heartbeat: Duration?
-    /// Nil once it has been called.
-    private var whenInPlace: (@Sendable () -> Void)?
+    /// Nil once it has returned true.
+    private var whenInPlace: (@Sendable () -> Bool)?
     /// How long definitions and plans took that were made since the kernel was last brought up to date.
     private var (decoding, planning) = (Duration.zero, Duration.zero)
     private let inbox: Inbox
@@ -178,7 +178,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 report, isFull: isFull, took: clock.now - begin,
                 engine: EngineCounts(
                     services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
-            whenInPlace.take()?()
+            if isFull, let whenInPlace, whenInPlace() { self.whenInPlace = nil }
         } catch {
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)

@@ -62,4 +62,53 @@ import Testing
         #expect(try Self.told(of: Self.update(1), Self.update(2)).healthChecks == [[32001, 32002]])
         #expect(try Self.told(of: SourceUpdate(isComplete: true)).healthChecks == [[]])
     }
+
+    /// What could not be done then, such as removing another backend's rules, is tried again at full comparisons.
+    @Test func triesAgainWhenInPlace() throws {
+        let inbox = Inbox()
+        let calls = Counter()
+        var setup = LoopSetup()
+        setup.sources = ["source"]
+        setup.schedule.minSyncPeriod = .zero
+        setup.whenInPlace = {
+            let count = calls.next()
+            inbox.add(.compare)
+            if count == 2 { inbox.add(.stop) }
+            return count == 2
+        }
+        inbox.add(Self.update(1), from: 0)
+        // So that the test ends in any case.
+        setup.heartbeat = .milliseconds(10)
+        let beats = Beats { if $0 == 100 { inbox.add(.stop) } }
+        var loop = AgentLoop(FakeBackend(kernel: FakeBackend.Kernel()), setup: setup, inbox: inbox, observer: beats)
+        try loop.run()
+        #expect(calls.next() == 3)
+    }
+
+    private final class Counter: Sendable {
+        private let count = Mutex(0)
+
+        func next() -> Int {
+            count.withLock { count in
+                count += 1
+                return count
+            }
+        }
+    }
+
+    /// Counts the loop's signs of life.
+    private final class Beats: AgentObserver {
+        private let count = Counter()
+        private let body: @Sendable (Int) -> Void
+
+        init(_ body: @escaping @Sendable (Int) -> Void) { self.body = body }
+
+        func isAlive() { body(count.next()) }
+        func synchronizationIsPending(changedServices: Int) {}
+        func healthChecksChanged(_ checks: [UInt16: HealthChecks.Check]) {}
+        func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts) {}
+        func synchronizationFailed(_ error: BackendError, failures: Int) {}
+        func kernelWasChanged(by changes: [ForeignChange]) {}
+        func sourcesSpoke(_ news: SourceNews) {}
+    }
 }

@@ -88,17 +88,22 @@ final class Cycle: Sendable {
         Self.remove([backend], reporter)
     }
 
-    private static func remove(_ backends: [BackendName], _ reporter: Reporter) {
+    /// - Returns: whether nothing of theirs is there any more.
+    @discardableResult
+    private static func remove(_ backends: [BackendName], _ reporter: Reporter) -> Bool {
+        var isDone = true
         for backend in backends {
             do {
                 guard try !backend.removeAll().isEmpty else { continue }
                 reporter.say(.removed, "the rules of the \(backend.rawValue) backend were removed from the kernel")
             } catch {
+                isDone = false
                 reporter.say(
                     .failed, "the rules of the \(backend.rawValue) backend may be in the kernel still: \(error)",
                     .warning)
             }
         }
+        return isDone
     }
 
     /// Runs the loop with a backend until it is told to stop.

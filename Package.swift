@@ -146,7 +146,8 @@ let package = Package(
         .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
-                "Agent", "AgentRuntime", "NetAddress", "PrometheusText", "ServiceModel", "ServicePlan", logging,
+                "Agent", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText", "ServiceModel", "ServicePlan",
+                logging,
                 metrics,
                 yams,
             ]),

@@ -14,8 +14,8 @@ public struct LoopSetup: Sendable {
     public var sources: [String] = []
     /// Why the backend cannot serve a service; nil if it can.
     public var refusal: @Sendable (Service) -> String? = { _ in nil }
-    /// Is called once, when the first state stands in the kernel.
-    public var whenInPlace: @Sendable () -> Void = {}
+    /// Is called when the first state stands in the kernel, and after full comparisons until it returns true.
+    public var whenInPlace: @Sendable () -> Bool = { true }
     /// How often the loop says that it is alive, even if nothing happens; nil for never.
     public var heartbeat: Duration?
 
@@ -32,8 +32,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var admission: Admission
     private var healthChecks: HealthChecks
     private let heartbeat: Duration?
-    /// Nil once it has been called.
-    private var whenInPlace: (@Sendable () -> Void)?
+    /// Nil once it has returned true.
+    private var whenInPlace: (@Sendable () -> Bool)?
     /// How long definitions and plans took that were made since the kernel was last brought up to date.
     private var (decoding, planning) = (Duration.zero, Duration.zero)
     private let inbox: Inbox
@@ -42,6 +42,9 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private let start: ContinuousClock.Instant
     private var watched: Int32?
     private var isStopping = false
+    private var untoldChanges = 0
+    /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
+    private var areHealthChecksNew = true
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
@@ -56,6 +59,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         self.inbox = inbox
         self.observer = observer
         start = clock.now
+        engine.onProgress = { observer.isAlive() }
     }
 
     /// Runs until it is told to stop.
@@ -108,6 +112,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             guard !changes.isEmpty else { return }
             observer.kernelWasChanged(by: changes)
             schedule.kernelChanged()
+            tellPending()
         } catch {
             observer.synchronizationFailed(error, failures: schedule.failureCount)
             schedule.kernelChanged()
@@ -121,10 +126,16 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         if !changes.isEmpty {
             plan { $0.take(changes) }
             schedule.definitionsChanged()
-            if healthChecks.update(changes) { observer.healthChecksChanged(healthChecks.checks) }
+            areHealthChecksNew = healthChecks.update(changes) || areHealthChecksNew
+            untoldChanges += changes.count
         }
         if merged.isComplete { schedule.sourcesAreComplete() }
-        if schedule.isPending { observer.synchronizationIsPending(changedServices: changes.count) }
+        tellPending()
+        // Half of them would close ports that the other half has.
+        if merged.isComplete, areHealthChecksNew {
+            areHealthChecksNew = false
+            observer.healthChecksChanged(healthChecks.checks)
+        }
         observer.sourcesSpoke(
             SourceNews(
                 findings: merged.findings, unfit: admission.reasons, state: merged.state,
@@ -137,7 +148,13 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         let node = node
         plan { $0.move(to: node) }
         schedule.definitionsChanged()
-        observer.synchronizationIsPending(changedServices: 0)
+        tellPending()
+    }
+
+    private mutating func tellPending() {
+        guard schedule.isPending else { return }
+        observer.synchronizationIsPending(changedServices: untoldChanges)
+        untoldChanges = 0
     }
 
     private mutating func plan(_ body: (inout ReconcileEngine<Backend>) -> Void) {
@@ -161,7 +178,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 report, isFull: isFull, took: clock.now - begin,
                 engine: EngineCounts(
                     services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
-            whenInPlace.take()?()
+            if isFull, let whenInPlace, whenInPlace() { self.whenInPlace = nil }
         } catch {
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)

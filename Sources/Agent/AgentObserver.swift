@@ -7,7 +7,7 @@ public import ServiceSource
 public protocol AgentObserver: Sendable {
     /// The loop is awake. It says so at least as often as it was asked to.
     func isAlive()
-    /// Something is to be done that was not before.
+    /// Something is to be done; `changedServices` of them for the first time. Not before every source is complete.
     func synchronizationIsPending(changedServices: Int)
     func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts)
     /// Nothing could be done; it will be tried again.

@@ -20,6 +20,8 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
     private var udpChanges = UDPChanges()
     /// Services that the kernel refuses as they are defined now, and why. It keeps what they were before.
     public private(set) var refused: [ServiceName: BackendError] = [:]
+    /// Called before each transaction while refused services are looked for, which may take long.
+    public var onProgress: @Sendable () -> Void = {}
 
     public init(_ backend: consuming Backend, node: NodeFacts) {
         self.backend = backend
@@ -119,25 +121,45 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         replace(refused.keys.sorted().map { ($0, plans[$0]) })
     }
 
-    /// Something of what changed is refused, and with it everything: goes back, and then takes one service after another.
+    /// Something of what changed is refused, and with it everything: goes back, and then takes the services in parts.
     private mutating func isolate(into report: inout SyncReport) throws(BackendError) {
         let suspects = unsettled
-        replace(suspects.keys.sorted().map { ($0, suspects[$0] ?? nil) })
-        // If even what was there before is refused, no service is to blame.
-        try observe(&report)
-        try apply(&report)
-        unsettled = [:]
-        for name in suspects.keys.sorted() {
-            replace([(name, plans[name])])
-            do {
-                try apply(&report)
-                refused[name] = nil
-            } catch {
-                guard error.kind == .refused else { throw error }
-                refused[name] = error
-                replace([(name, suspects[name] ?? nil)])
-            }
+        do {
+            replace(suspects.keys.sorted().map { ($0, suspects[$0] ?? nil) })
+            // If even what was there before is refused, no service is to blame.
+            try observe(&report)
+            try apply(&report)
             unsettled = [:]
+            // All at once were refused just now.
+            let names = suspects.keys.sorted()
+            let half = names.count / 2
+            for part in [names[..<half], names[half...]] { try settle(part, before: suspects, into: &report) }
+        } catch {
+            // What was not carried out is wanted still.
+            replace(suspects.keys.sorted().map { ($0, plans[$0]) })
+            throw error
+        }
+    }
+
+    /// Carries out what some services want, and finds those that are refused by halving: one among thousands costs a few
+    /// transactions, not thousands.
+    private mutating func settle(
+        _ names: ArraySlice<ServiceName>, before: [ServiceName: PlannedService?], into report: inout SyncReport
+    ) throws(BackendError) {
+        guard let first = names.first else { return }
+        onProgress()
+        replace(names.map { ($0, plans[$0]) })
+        do {
+            try apply(&report)
+            noteSettled()
+        } catch {
+            guard error.kind == .refused else { throw error }
+            replace(names.map { ($0, before[$0] ?? nil) })
+            unsettled = [:]
+            guard names.count > 1 else { return refused[first] = error }
+            let half = names.startIndex + names.count / 2
+            try settle(names[..<half], before: before, into: &report)
+            try settle(names[half...], before: before, into: &report)
         }
     }
 }

@@ -52,8 +52,9 @@ public struct SyncSchedule: Sendable {
 
     public init(_ settings: Settings = Settings()) { self.settings = settings }
 
-    /// Whether something is to be done that has not been done yet.
-    public var isPending: Bool { hasChanges || needsComparison }
+    /// Whether something is to be done that has not been done yet. Until every source is complete nothing is: what a source
+    /// lacks is no delay of ours, and must not look like one to a liveness probe.
+    public var isPending: Bool { isComplete && (hasChanges || needsComparison) }
     /// How many times in a row it failed.
     public var failureCount: Int { failures }
 

@@ -10,9 +10,26 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var head: HTTPRequestHead?
     /// The body is thrown away, but not without end.
     private var bodyBytes = 0
+    private let patience: TimeAmount
+    private var deadline: Scheduled<Void>?
     private static let mostBodyBytes = 64 << 10
 
-    init(_ handler: @escaping HTTPServer.Handler) { self.handler = handler }
+    /// - Parameter patience: how long a client may take for a whole request, and again for taking the answer. One that
+    ///   sends a byte now and then is never idle, and would hold its connection for ever.
+    init(_ handler: @escaping HTTPServer.Handler, patience: TimeAmount) {
+        self.handler = handler
+        self.patience = patience
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { expectProgress(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+
+    private func expectProgress(_ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
@@ -23,6 +40,8 @@ final class ConnectionHandler: ChannelInboundHandler {
             bodyBytes += bytes.readableBytes
             if bodyBytes > Self.mostBodyBytes { context.close(promise: nil) }
         case .end:
+            // Now the client waits for us.
+            deadline?.cancel()
             if let head { answer(head, context) }
             head = nil
         }
@@ -45,6 +64,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func write(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard context.channel.isActive else { return }
+        expectProgress(context)
         var headers = HTTPHeaders([
             ("Content-Type", reply.contentType), ("Content-Length", String(reply.body.count)),
             ("X-Content-Type-Options", "nosniff"),
@@ -60,9 +81,10 @@ final class ConnectionHandler: ChannelInboundHandler {
                 wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: reply.body)))), promise: nil)
         }
         let isLast = !head.isKeepAlive
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
-            if isLast { bound.value.close(promise: nil) }
+            let (me, context) = bound.value
+            if isLast { context.close(promise: nil) } else if context.channel.isActive { me.expectProgress(context) }
         }
     }
 

@@ -33,7 +33,9 @@ public final class HTTPServer: Sendable {
     /// Starts to listen.
     ///
     /// - Throws: ``ListenError`` if the address cannot be had.
-    public static func start(on address: Address, handler: @escaping Handler) async throws -> HTTPServer {
+    public static func start(
+        on address: Address, patience: Duration = .seconds(30), handler: @escaping Handler
+    ) async throws -> HTTPServer {
         let count = ConnectionCount()
         let bootstrap = ServerBootstrap(group: threads)
             .serverChannelOption(.backlog, value: 128)
@@ -45,7 +47,7 @@ public final class HTTPServer: Sendable {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(30)))
                     try pipeline.configureHTTPServerPipeline()
-                    try pipeline.addHandler(ConnectionHandler(handler))
+                    try pipeline.addHandler(ConnectionHandler(handler, patience: TimeAmount(patience)))
                 }
             }
         do {

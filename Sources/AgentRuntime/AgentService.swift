@@ -104,6 +104,7 @@ struct AgentService: ServiceLifecycle.Service {
             running.notifier.isReady("running, but not every source is complete")
         case .checkKernel:
             running.checkKernel()
+            await running.openHealthCheckPorts()
             lock.dismissCallers()
         case .reload:
             running.notifier.isReloading()
@@ -143,8 +144,9 @@ private struct Running {
         self.notifier = notifier
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
         metrics = MetricsEndpoint(reporter: reporter) {
-            // While one backend follows another, both have rules; what counts is what is there.
-            try BackendName.allCases.flatMap { try $0.status(withEndpoints: false) ?? [] }
+            // While one backend follows another, both have rules; what counts is what is there. One that cannot be read
+            // does not hide the other.
+            BackendName.allCases.flatMap { (try? $0.status(withEndpoints: false)) ?? [] }
         }
     }
 
@@ -173,17 +175,24 @@ private struct Running {
         for name in before.keys.sorted() where wrong[name] == nil { reporter.say(.mended, "\(name) is right now") }
     }
 
+    func openHealthCheckPorts() async {
+        await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))
+    }
+
     /// Goes on with other settings. What does not concern the loop does not disturb it.
     mutating func change(
         to new: AgentSettings, heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void
     ) async throws {
-        reporter.setLogLevel(new.level)
         if new == settings {
             cycle?.compare()
             return reporter.say(.reloaded, "the configuration is as it was; everything is compared")
         }
         if new.socket != settings.socket {
             throw UnchangeableOption(name: "socket")
+        }
+        if new.backend != settings.backend || new.protects != settings.protects {
+            // What works must not be given up for what cannot.
+            try await onOwnThread { try new.checkBackend() }
         }
         do {
             try await servers.listen(new, reporter, metrics: metrics)
@@ -194,12 +203,16 @@ private struct Running {
         }
         let old = settings
         settings = new
+        reporter.setLogLevel(new.level)
         if new.node.nodePortAddresses != old.node.nodePortAddresses {
             await healthCheckPorts.listen(on: [])
             healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: new.node.nodePortAddresses)
         }
         if new.loopSettings != old.loopSettings {
-            await cycle?.stop()
+            // It must not be stopped twice: what it closes may be somebody else's by then.
+            await cycle.take()?.stop()
+            // What waited there begins anew, once its sources are complete.
+            reporter.note { $0.pendingSince = nil }
             do {
                 cycle = try Cycle(new, SourceFactory.sources(new), reporter, heartbeat: heartbeat, onEnd: onEnd)
             } catch {
@@ -208,7 +221,7 @@ private struct Running {
             }
         }
         checkKernel()
-        await healthCheckPorts.listen(on: Set(reporter.read { Array($0.healthChecks.keys) }))
+        await openHealthCheckPorts()
         reporter.say(.reloaded, "the configuration was read again")
     }
 

@@ -45,6 +45,9 @@ extension BackendName {
         }
     }
 
+    /// Finds out whether it could work in this kernel as things are now. Nothing is changed.
+    public func check(_ layout: LayoutOptions) throws { try visit(Check(layout: layout)) }
+
     /// Makes the kernel match.
     public func apply(_ plans: ServicePlans, _ layout: LayoutOptions) throws -> ChangeSummary {
         try visit(Apply(plans: plans, layout: layout))
@@ -64,6 +67,19 @@ extension BackendName {
 
     /// Removes everything of this backend's.
     public func removeAll() throws -> ChangeSummary { try visit(Removal()) }
+}
+
+private struct Check: BackendVisitor {
+    let layout: LayoutOptions
+
+    func visit<Backend: NodeBackend & ~Copyable>(_: Backend.Type) throws {
+        var backend = Backend(options: layout)
+        try backend.checkKernel()
+        // What stands in the way of it is found where the kernel is read.
+        var state = DeltaTracker<Backend.Key, Backend.Value>()
+        state.want(backend.skeleton())
+        try backend.observe(into: &state)
+    }
 }
 
 private struct Apply: BackendVisitor {

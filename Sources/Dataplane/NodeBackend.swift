@@ -14,6 +14,12 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
     /// there, and what should be.
     static func differences(in state: borrowing DeltaTracker<Key, Value>) -> [DifferenceLine]
 
+    /// Finds out whether the kernel has what everything needs that is there whatever the services are, and what the options
+    /// ask for. Nothing is changed.
+    ///
+    /// - Throws: a ``BackendError`` that says what is missing.
+    mutating func checkKernel() throws(BackendError)
+
     /// What the kernel has of ours now, by service; nil if there is nothing.
     ///
     /// - Parameter withEndpoints: whether endpoints are listed too, of which there are many more than frontends. A backend

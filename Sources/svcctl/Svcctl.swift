@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 
 /// The command line: arguments in, text and an exit code out. Everything else is in the modules below.
 @main
@@ -18,4 +19,10 @@ struct Svcctl: AsyncParsableCommand {
             BackendsCommand.self,
             Cleanup.self, Put.self, Get.self, Delete.self, Accept.self, Register.self,
         ])
+
+    static func main() async {
+        // Whoever asks an agent to read its configuration before it listens must not end it.
+        if CommandLine.arguments.dropFirst().first == "agent" { signal(SIGHUP, SIG_IGN) }
+        await main(nil)
+    }
 }

@@ -16,7 +16,10 @@ import Testing
         #expect(log.after(last).isEmpty)
         log.add(.ready, "one more")
         #expect(log.after(last).map(\.message) == ["one more"])
-        #expect(log.after(.max).isEmpty)
+        // Who followed another agent's events, which was restarted, goes on with this one's.
+        var young = EventLog()
+        young.add(.started, "again")
+        #expect(young.after(last).map(\.message) == ["again"] && young.after(.max).count == 1)
     }
 
     /// Semantics 49: a change that waits for long, or a loop that says nothing. What sources do is not the agent's health.

@@ -10,8 +10,11 @@ struct FakeBackend: DataplaneBackend, ~Copyable {
         var objects: [String: String] = [:]
         /// Objects whose names hold one of these are refused.
         var refuses: Set<String> = []
-        /// How many calls from now on fail for another reason.
+        /// How many calls go through before failures begin.
+        var passes = 0
+        /// How many calls from then on fail for another reason.
         var failures = 0
+        var calls = 0
         var transactions = 0
         var observations = 0
         /// Objects written by the last transaction.
@@ -69,7 +72,9 @@ struct FakeBackend: DataplaneBackend, ~Copyable {
     }
 
     private func fail() throws(BackendError) {
+        kernel.calls += 1
         guard kernel.failures > 0 else { return }
+        guard kernel.passes == 0 else { return kernel.passes -= 1 }
         kernel.failures -= 1
         throw BackendError(.unsupported, "not now")
     }

@@ -86,6 +86,35 @@ import Testing
         #expect(kernel.objects["cluster IP 10.96.0.4 port 80/TCP"] == "test/s4 [\"10.244.1.9\"]")
     }
 
+    /// One among many that is refused costs a few transactions, not one for each of the others.
+    @Test func findsTheRefusedByHalving() throws {
+        let kernel = FakeBackend.Kernel()
+        var engine = Self.engine(kernel)
+        kernel.refuses = ["10.244.1.9"]
+        for number in 1...256 { engine.take(Self.changes(Self.service(number, endpoints: [number == 77 ? 9 : 1]))) }
+        let report = try engine.synchronize(isFull: true)
+        #expect(report.refused.keys.map(\.description) == ["test/s77"])
+        #expect(kernel.objects.count == 256 && kernel.calls < 30)
+    }
+
+    /// A failure for another reason while refused services are looked for: no service stays as it was before.
+    @Test(arguments: 1...8) func failsWhileLookingForTheRefused(passes: Int) throws {
+        let kernel = FakeBackend.Kernel()
+        var engine = Self.engine(kernel)
+        engine.take(Self.changes(Self.service(1), Self.service(2)))
+        _ = try engine.synchronize(isFull: true)
+        kernel.refuses = ["10.244.1.9"]
+        (kernel.passes, kernel.failures) = (passes, 1)
+        engine.take(
+            Self.changes(Self.service(1, endpoints: [9]), Self.service(2, endpoints: [2]), Self.service(3)))
+        _ = try? engine.synchronize(isFull: false)
+        kernel.failures = 0
+        #expect(try engine.synchronize(isFull: true).refused.keys.map(\.description) == ["test/s1"])
+        #expect(kernel.objects["cluster IP 10.96.0.1 port 80/TCP"] == "test/s1 [\"10.244.1.1\"]")
+        #expect(kernel.objects["cluster IP 10.96.0.2 port 80/TCP"] == "test/s2 [\"10.244.1.2\"]")
+        #expect(kernel.objects["cluster IP 10.96.0.3 port 80/TCP"] != nil)
+    }
+
     /// Every kernel call fails once: the next full try gets everything right.
     @Test(arguments: 1...6) func convergesAfterFailures(failures: Int) throws {
         let kernel = FakeBackend.Kernel()

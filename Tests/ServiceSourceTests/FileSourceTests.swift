@@ -45,6 +45,20 @@ struct FileSourceTests {
         #expect(reader.last.findings.isEmpty)
     }
 
+    /// What inotify does not tell of, such as a write under another name, is seen all the same while something is wrong.
+    @Test func looksAgainWhileSomethingIsWrong() async throws {
+        let (folder, elsewhere) = (try Folder(), try Folder())
+        try folder.write("no definitions", to: "s.json")
+        try #require(link(folder["s.json"], elsewhere["other"]) == 0)
+        var source = FileSource(folder.path)
+        source.secondLook = .milliseconds(50)
+        var reader = Reader(source)
+        try await reader.wait { $0.last.state.problem?.kind == .invalid }
+        try elsewhere.write(document(["a": 1]), to: "other")
+        try await reader.wait(for: ["a": 1])
+        #expect(reader.last.state.isCurrent)
+    }
+
     @Test func invalidThenMended() async throws {
         let folder = try Folder()
         try folder.write(document(["a": 1]), to: "a.json")

@@ -60,6 +60,25 @@ struct AgentSwitchTests {
         #expect(try agent.stop().status == 0)
     }
 
+    /// A backend that cannot work is not taken: the other one goes on, and follows what changes.
+    @Test func keepsTheBackendIfAnotherCannotWork() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        try files.write("source: \"file:\(files["services"])\"\n", to: "agent.yaml")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        try agent.define(Sample.web)
+        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
+        try #require(isReady)
+        // Not what iptables makes, and so in its way.
+        try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
+        try files.write("source: \"file:\(files["services"])\"\nbackend: iptables\n", to: "agent.yaml")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("the configuration stays as it was: the chain PREROUTING"))
+        try agent.define(Sample.dns, in: "dns.yaml")
+        #expect(try await agent.until { try namespace.ruleset().contains("10.96.0.53 . udp . 53") })
+        #expect(try agent.stop().status == 0)
+    }
+
     @Test func protectionGoesWithOneBackendAlone() throws {
         let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
         #expect(result.status == 65)

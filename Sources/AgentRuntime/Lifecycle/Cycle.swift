@@ -69,7 +69,7 @@ final class Cycle: Sendable {
     private func run(
         _ settings: AgentSettings, _ sources: [String], _ reporter: Reporter, _ heartbeat: Duration
     ) throws {
-        let backend = BackendName(rawValue: settings.backend) ?? .nftables
+        let backend = settings.backendName
         if settings.protects {
             var protected = NFTablesBackend(options: settings.layout)
             try protected.checkProtection()
@@ -88,17 +88,22 @@ final class Cycle: Sendable {
         Self.remove([backend], reporter)
     }
 
-    private static func remove(_ backends: [BackendName], _ reporter: Reporter) {
+    /// - Returns: whether nothing of theirs is there any more.
+    @discardableResult
+    private static func remove(_ backends: [BackendName], _ reporter: Reporter) -> Bool {
+        var isDone = true
         for backend in backends {
             do {
                 guard try !backend.removeAll().isEmpty else { continue }
                 reporter.say(.removed, "the rules of the \(backend.rawValue) backend were removed from the kernel")
             } catch {
+                isDone = false
                 reporter.say(
                     .failed, "the rules of the \(backend.rawValue) backend may be in the kernel still: \(error)",
                     .warning)
             }
         }
+        return isDone
     }
 
     /// Runs the loop with a backend until it is told to stop.
@@ -116,6 +121,11 @@ final class Cycle: Sendable {
 }
 
 extension AgentSettings {
+    fileprivate var backendName: BackendName { BackendName(rawValue: backend) ?? .nftables }
+
+    /// Finds out whether the backend could work in this kernel as things are now; nothing is changed.
+    func checkBackend() throws { try backendName.check(layout) }
+
     /// What of it shapes the rules.
     var layout: LayoutOptions {
         var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)

@@ -15,14 +15,18 @@ actor HealthCheckPorts {
     /// Where node ports are served; nil is every address but loopback.
     private let nodePortAddresses: [CIDR]?
     private var servers: [UInt16: HTTPServer] = [:]
+    /// Why a port could not be opened, as it was told last.
+    private var failures: [UInt16: String] = [:]
 
     init(reporter: Reporter, nodePortAddresses: [CIDR]?) {
         self.reporter = reporter
         self.nodePortAddresses = nodePortAddresses
     }
 
-    /// Opens and closes what is needed for these ports.
+    /// Opens and closes what is needed for these ports. Call it again from time to time: a port that another program had is
+    /// free some day.
     func listen(on ports: Set<UInt16>) async {
+        failures = failures.filter { ports.contains($0.key) }
         for (port, server) in servers where !ports.contains(port) {
             servers[port] = nil
             await server.stop()
@@ -30,8 +34,12 @@ actor HealthCheckPorts {
         for port in ports.sorted() where servers[port] == nil {
             do {
                 servers[port] = try await open(port)
+                guard failures.removeValue(forKey: port) != nil else { continue }
+                reporter.say(.mended, "health-check node port \(port) is open now")
             } catch {
-                reporter.say(.failed, "health-check node port \(port): \(error)", .error)
+                let problem = "health-check node port \(port): \(error)"
+                guard failures.updateValue(problem, forKey: port) != problem else { continue }
+                reporter.say(.failed, problem, .error)
             }
         }
     }

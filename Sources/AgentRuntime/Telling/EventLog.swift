@@ -28,9 +28,11 @@ struct EventLog: Sendable {
         if events.count >= 2 * Self.limit { events.removeFirst(events.count - Self.limit) }
     }
 
-    /// Those that came after the one with a number.
+    /// Those that came after the one with a number. A number that is still to come is one of an agent before this one, of
+    /// whose events there are none: then all are new.
     func after(_ number: Int) -> ArraySlice<Event> {
         let recent = events.suffix(Self.limit)
+        guard number < next else { return recent }
         return recent.drop { $0.number <= number }
     }
 }

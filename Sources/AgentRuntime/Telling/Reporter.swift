@@ -106,10 +106,8 @@ final class Reporter: AgentObserver {
 
     func kernelWasChanged(by changes: [ForeignChange]) {
         for change in changes { metrics.drift(by: change.processName) }
-        note { record in
-            record.drift += changes
-            if record.pendingSince == nil { record.pendingSince = .now }
-        }
+        // Each once: with a source that is not complete nothing is mended, and others may go on for days.
+        note { record in record.drift += changes.filter { !record.drift.contains($0) } }
         let culprits = Set(changes.map(\.description)).sorted().joined(separator: ", ")
         say(.drift, "\(culprits) changed what is ours", .warning)
     }

@@ -1,4 +1,4 @@
-internal import Dataplane
+public import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import Netlink
@@ -7,6 +7,30 @@ internal import XTables
 // What a kernel may have been built without.
 
 extension IPTablesBackend {
+    /// By the extensions that the skeleton uses over IPv4; not every kernel has IPv6.
+    public mutating func checkKernel() throws(BackendError) {
+        let needed = Set(
+            skeleton().objects.filter { $0.key.family == .ipv4 }.flatMap {
+                KernelExtension.needed(by: $0.key, $0.value)
+            })
+        let extensions = needed.sorted { $0.name < $1.name }
+        let missing: [KernelExtension]
+        do throws(KernelError) {
+            missing = try self.missing(extensions, .ipv4)
+        } catch {
+            throw error.backendError
+        }
+        if !missing.isEmpty { throw Self.lack(missing, of: extensions.count) }
+    }
+
+    private static func lack(_ missing: [KernelExtension], of count: Int) -> BackendError {
+        let what =
+            missing.count == count
+            ? "extensions of iptables in nf_tables (modules nft_compat and x_tables)"
+            : missing.map(\.name).joined(separator: ", ")
+        return BackendError(.unsupported, "the kernel lacks what --backend iptables needs: \(what)")
+    }
+
     /// Says what the kernel lacks, if a transaction was refused for that; else what it refused.
     mutating func explain(
         _ error: KernelError, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
@@ -21,14 +45,7 @@ extension IPTablesBackend {
         for family in IPFamily.allCases {
             let extensions = (needed[family] ?? []).sorted { $0.name < $1.name }
             guard let missing = try? missing(extensions, family), !missing.isEmpty else { continue }
-            if missing.count == extensions.count {
-                return BackendError(
-                    .unsupported,
-                    "the kernel lacks what --backend iptables needs: extensions of iptables in nf_tables "
-                        + "(modules nft_compat and x_tables)")
-            }
-            let list = missing.map(\.name).joined(separator: ", ")
-            return BackendError(.unsupported, "the kernel lacks what --backend iptables needs: \(list)")
+            return Self.lack(missing, of: extensions.count)
         }
         return error.backendError
     }

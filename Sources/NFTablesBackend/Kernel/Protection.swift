@@ -29,6 +29,10 @@ enum Protection {
 }
 
 extension NFTablesBackend {
+    public mutating func checkKernel() throws(BackendError) {
+        if layout.options.isProtected { try checkProtection() }
+    }
+
     /// Finds out whether the kernel can protect tables; nothing is changed.
     ///
     /// - Throws: a ``BackendError`` of kind `unsupported` that says what is missing.

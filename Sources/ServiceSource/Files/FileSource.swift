@@ -1,4 +1,5 @@
 internal import Glibc
+internal import ServiceModel
 
 /// Definitions in files and directories, watched by inotify.
 ///
@@ -10,6 +11,9 @@ internal import Glibc
 /// Nothing is complete until every path has been read without an error once.
 public struct FileSource: DefinitionSource {
     public let paths: [String]
+    /// How often files are read without notice while something is wrong with them or with inotify, which tells nothing of
+    /// what is mounted, nor of files that are written to under another name or from another machine.
+    package var secondLook = Duration.seconds(30)
 
     /// - Parameter paths: files, and directories, which stand for their `*.json`, `*.yaml` and `*.yml`.
     public init(_ paths: String...) { self.paths = paths }
@@ -22,9 +26,9 @@ public struct FileSource: DefinitionSource {
         let (updates, mailbox) = SourceUpdates.makeMailbox()
         let stop = StopSignal()
         mailbox.onTermination { stop.send() }
-        let paths = paths
+        let source = self
         let isStarted = startThread {
-            var watcher = FileWatcher(paths: paths, mailbox: mailbox, stop: stop)
+            var watcher = FileWatcher(source, mailbox: mailbox, stop: stop)
             watcher.run()
             mailbox.finish()
         }
@@ -46,7 +50,8 @@ private struct FileWatcher: ~Copyable {
     let mailbox: SourceMailbox
     let stop: StopSignal
     private var notices: Inotify?
-    private let noticesDescriptor: Int32
+    private var noticesDescriptor: Int32 = -1
+    private let secondLook: Int64
     private var reader: FileReader
     private var state = FileState()
     private var plan = WatchPlan()
@@ -56,16 +61,19 @@ private struct FileWatcher: ~Copyable {
     /// What was said last, but for changes, which are many.
     private var last: SourceUpdate?
 
-    init(paths: [String], mailbox: SourceMailbox, stop: StopSignal) {
+    init(_ source: FileSource, mailbox: SourceMailbox, stop: StopSignal) {
         self.mailbox = mailbox
         self.stop = stop
-        reader = FileReader(paths: paths)
-        if let opened = Inotify() {
-            noticesDescriptor = opened.descriptor
-            notices = consume opened
-        } else {
-            noticesDescriptor = -1
-        }
+        reader = FileReader(paths: source.paths)
+        let (seconds, attoseconds) = source.secondLook.components
+        secondLook = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+
+    /// Opens inotify if that has not succeeded before: there may be no more of it than a user may have, and later again.
+    private mutating func openNotices() {
+        guard noticesDescriptor < 0, let opened = Inotify() else { return }
+        noticesDescriptor = opened.descriptor
+        notices = consume opened
     }
 
     mutating func run() {
@@ -96,6 +104,7 @@ private struct FileWatcher: ~Copyable {
     /// Watches whatever the next reading depends on. What is found while watches are set may be old already, so the
     /// plan is made again until nothing new is to be watched.
     private mutating func watch() {
+        openNotices()
         for _ in 0..<10 {
             plan = reader.watchPlan()
             guard let (isNew, failures) = notices?.watch(plan.names.keys) else {
@@ -110,9 +119,17 @@ private struct FileWatcher: ~Copyable {
     /// Blocks until something that matters has changed and things are quiet again; false if it is time to stop.
     private mutating func waitForChange() -> Bool {
         var deadline: Int64?
+        let isDoubtful =
+            last?.state.problem != nil || !watchFailures.isEmpty
+            || last?.findings.contains { $0.severity == .error } ?? false
+        let look = isDoubtful ? Self.now + secondLook : nil
         while true {
             let left = deadline.map { max($0 - Self.now, 0) }
-            guard let isNoticed = wait(left.map { min(Self.quietMilliseconds, Int32($0)) } ?? -1) else { return false }
+            let idle = look.map { Int32(clamping: max($0 - Self.now, 0)) } ?? -1
+            guard let isNoticed = wait(left.map { min(Self.quietMilliseconds, Int32($0)) } ?? idle) else {
+                return false
+            }
+            if deadline == nil, !isNoticed, let look, Self.now >= look { return true }
             var isRelevant = false
             if isNoticed {
                 for event in notices?.read() ?? [] where isWanted(event) {

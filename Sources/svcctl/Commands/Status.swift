@@ -12,14 +12,15 @@ struct Status: ParsableCommand {
             the frontend was made.
             """)
 
-    @OptionGroup var backend: BackendOptions
+    @Option(help: ArgumentHelp("Whose rules to read (default: those that there are).", valueName: "name"))
+    var backend: BackendName?
     @OptionGroup var agent: AgentSocketOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let frontends: [FrontendStatus]?
+        let kernel: Kernel?
         do {
-            frontends = try backend.backend.status()
+            kernel = try Self.read(backend.map { [$0] } ?? BackendName.allCases)
         } catch {
             throw fail(error)
         }
@@ -28,17 +29,30 @@ struct Status: ParsableCommand {
         let agent = try? agent.client.get("/status?format=\(isText ? "text" : "json")")
         if isText {
             printBytes(agent?.body ?? [])
-            printText(frontends)
+            printText(kernel)
         } else {
-            printJSON(frontends, agent: agent?.body)
+            printJSON(kernel, agent: agent?.body)
         }
     }
 
+    private struct Kernel {
+        let backend: BackendName
+        let frontends: [FrontendStatus]
+    }
+
+    /// What the first of these backends that has rules has.
+    private static func read(_ backends: [BackendName]) throws -> Kernel? {
+        for backend in backends {
+            if let frontends = try backend.status() { return Kernel(backend: backend, frontends: frontends) }
+        }
+        return nil
+    }
+
     /// The agent's own JSON is put in as it came; without an agent it is missing.
-    private func printJSON(_ frontends: [FrontendStatus]?, agent: [UInt8]?) {
+    private func printJSON(_ kernel: Kernel?, agent: [UInt8]?) {
         let kernel: JSON = [
-            "backend": frontends == nil ? nil : .string(backend.backend.rawValue),
-            "frontends": .array((frontends ?? []).map(Self.json)),
+            "backend": kernel.map { .string($0.backend.rawValue) } ?? nil,
+            "frontends": .array((kernel?.frontends ?? []).map(Self.json)),
         ]
         guard let agent else { return svcctl.printJSON(kernel) }
         var text: [UInt8] = []
@@ -47,12 +61,13 @@ struct Status: ParsableCommand {
         printBytes(text)
     }
 
-    private func printText(_ frontends: [FrontendStatus]?) {
-        guard let frontends else {
+    private func printText(_ kernel: Kernel?) {
+        guard let kernel else {
             printBytes(Array("svcctl has no rules in this kernel\n".utf8))
             return
         }
-        printBytes(Array("backend \(backend.backend.rawValue), \(frontends.count) frontends\n".utf8))
+        let frontends = kernel.frontends
+        printBytes(Array("backend \(kernel.backend.rawValue), \(frontends.count) frontends\n".utf8))
         guard !frontends.isEmpty else { return }
         let rows = frontends.map { frontend in
             [

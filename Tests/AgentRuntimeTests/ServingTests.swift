@@ -1,0 +1,97 @@
+import Agent
+import AgentHTTP
+@testable import AgentRuntime
+import Glibc
+import Logging
+import NetAddress
+import ServiceModel
+import Testing
+
+/// The sockets on which the agent answers.
+@Suite struct ServingTests {
+    private static let loopback = IPAddress(ipv4: 0x7f00_0001)
+
+    private static func reporter() -> Reporter {
+        let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        return Reporter(version: "0", logger: silent, notifier: SystemdNotifier(environment: { _ in nil }))
+    }
+
+    /// A port that is free: it was given a moment ago.
+    private static func freePort() async throws -> UInt16 {
+        let server = try await HTTPServer.start(on: .tcp("127.0.0.1", 0)) { _ in .notFound }
+        let port = try #require(server.port)
+        await server.stop()
+        return port
+    }
+
+    /// A reload may open a port to other machines: the address that is left is in the way of the one that is wanted.
+    @Test func movesToAnotherAddressWithTheSamePort() async throws {
+        let reporter = Self.reporter()
+        let metrics = MetricsEndpoint(reporter: reporter) { [] }
+        let servers = Servers()
+        let port = try await Self.freePort()
+        var settings = AgentSettings()
+        settings.socket = "/tmp/svcctl-serving-\(port).sock"
+        settings.healthAddress = ListenAddress(address: Self.loopback, port: 0)
+        settings.metricsAddress = ListenAddress(address: Self.loopback, port: port)
+        try await servers.listen(settings, reporter, metrics: metrics)
+        settings.metricsAddress = ListenAddress(address: IPAddress(ipv4: 0), port: port)
+        try await servers.listen(settings, reporter, metrics: metrics)
+        // What cannot be had leaves the other open.
+        settings.metricsAddress = ListenAddress(address: IPAddress(ipv4: 0xc000_0201), port: port)
+        await #expect(throws: (any Error).self) { try await servers.listen(settings, reporter, metrics: metrics) }
+        await #expect(throws: (any Error).self) {
+            try await HTTPServer.start(on: .tcp("127.0.0.1", port)) { _ in .notFound }
+        }
+        await servers.stop()
+    }
+
+    /// A health-check node port that another program has is tried again, and complained of once.
+    @Test func opensHealthCheckPortsLater() async throws {
+        let reporter = Self.reporter()
+        let ports = HealthCheckPorts(reporter: reporter, nodePortAddresses: nil)
+        let other = try await HTTPServer.start(on: .tcp("0.0.0.0", 0)) { _ in .notFound }
+        let port = try #require(other.port)
+        for _ in 0..<3 { await ports.listen(on: [port]) }
+        #expect(reporter.read { $0.events.after(0).map(\.kind) } == [.failed])
+        await other.stop()
+        await ports.listen(on: [port])
+        #expect(reporter.read { $0.events.after(0).map(\.kind) } == [.failed, .mended])
+        await ports.listen(on: [])
+    }
+
+    /// Who sends a byte now and then does not hold a connection for ever: there are only so many of them.
+    @Test func endsSlowRequests() async throws {
+        let server = try await HTTPServer.start(on: .tcp("127.0.0.1", 0), patience: .milliseconds(300)) { _ in .notFound
+        }
+        let client = try Self.connect(to: #require(server.port))
+        defer { close(client) }
+        let deadline = ContinuousClock.now + .seconds(10)
+        var text = "GET / HTTP/1.1\r\nHost: "
+        while ContinuousClock.now < deadline {
+            _ = send(client, text, text.utf8.count, Int32(MSG_NOSIGNAL))
+            text = "x"
+            var byte: UInt8 = 0
+            let count = recv(client, &byte, 1, Int32(MSG_DONTWAIT))
+            if count == 0 || count < 0 && errno == ECONNRESET { break }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(ContinuousClock.now < deadline)
+        await server.stop()
+    }
+
+    private static func connect(to port: UInt16) throws -> Int32 {
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(result == 0)
+        return client
+    }
+}

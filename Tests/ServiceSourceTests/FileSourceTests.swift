@@ -59,6 +59,18 @@ struct FileSourceTests {
         #expect(reader.last.state.isCurrent)
     }
 
+    /// A pipe among the files does not hold the others up.
+    @Test func pipesAreNotRead() async throws {
+        let folder = try Folder()
+        try folder.write(document(["a": 1]), to: "a.json")
+        var reader = Reader(FileSource(folder.path))
+        try await reader.wait(for: ["a": 1])
+        try #require(mkfifo(folder["b.json"], 0o600) == 0)
+        try await reader.wait { $0.last.findings.contains { $0.message.contains("not a regular file") } }
+        try folder.replace("a.json", with: document(["a": 2]))
+        try await reader.wait(for: ["a": 2])
+    }
+
     @Test func invalidThenMended() async throws {
         let folder = try Folder()
         try folder.write(document(["a": 1]), to: "a.json")

@@ -60,6 +60,23 @@ struct RegisterTests {
         #expect(try await etcd.value(Self.key) == nil)
     }
 
+    /// A signal while etcd's answer to the registration is on its way: the endpoint does not stay until its lease ends.
+    @Test func endedWhileEntering() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        let proxy = try TCPProxy(to: etcd.clientPort)
+        proxy.pass(after: .milliseconds(500))
+        let program = try RunningProgram(
+            [
+                try Svcctl.path(), "register", "shop/a", "10.0.0.7", "--port", "http=8080", "--ttl", "1h", "--etcd",
+                "http://127.0.0.1:\(proxy.port)",
+            ])
+        while try await etcd.value(Self.key) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        program.signal(SIGTERM)
+        #expect(try program.wait().status == 0)
+        #expect(try await etcd.value(Self.key) == nil)
+    }
+
     /// Who takes over has it; the one before neither drains nor deletes it.
     @Test func takenOver() async throws {
         let etcd = try EtcdServer()

@@ -73,6 +73,8 @@ struct FileReader {
         var plan = WatchPlan()
         if let target = plan.follow(path), isBeingWritten(target) { return .beingWritten }
         let signature = FileSignature(of: path)
+        // To open a pipe is to wait for somebody who writes to it, perhaps for ever.
+        if let signature, !signature.isRegular { return .unreadable("it is not a regular file") }
         if let signature, let known = known[path], known.signature == signature, signature.isSettled {
             read[path] = known
             return .bytes(known.bytes)
@@ -93,6 +95,7 @@ private struct FileSignature: Equatable {
     /// Whether the file had not been touched for two seconds when it was looked at. Clocks of file systems are coarse:
     /// a file may change twice within one tick.
     let isSettled: Bool
+    let isRegular: Bool
 
     init?(of path: String) {
         var information = stat()
@@ -102,6 +105,7 @@ private struct FileSignature: Equatable {
             Int64(information.st_size), Int64(information.st_mtim.tv_sec), Int64(information.st_mtim.tv_nsec),
             Int64(information.st_ctim.tv_sec), Int64(information.st_ctim.tv_nsec),
         ]
+        isRegular = information.st_mode & S_IFMT == S_IFREG
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         isSettled = now.tv_sec - information.st_ctim.tv_sec > 2

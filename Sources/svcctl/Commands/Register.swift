@@ -182,8 +182,8 @@ private actor EndpointHolder {
     }
 
     func leave() async throws {
-        guard isThere else { return }
+        // It may be there although nobody has told us yet.
         try await registration.leave()
-        tell("left")
+        if isThere { tell("left") }
     }
 }

@@ -146,7 +146,8 @@ let package = Package(
         .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
-                "Agent", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText", "ServiceModel", "ServicePlan",
+                "Agent", "DataplaneTestKit", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText",
+                "ServiceModel", "ServicePlan",
                 logging,
                 metrics,
                 yams,

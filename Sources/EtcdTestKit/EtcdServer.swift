@@ -94,29 +94,6 @@ package final class EtcdServer {
     package func loseData() throws { try FileManager.default.removeItem(atPath: directory + "/data") }
 }
 
-/// The port to try next. Each process begins elsewhere, since several may run tests.
-private let nextPort = Mutex(UInt16(15000 + Int(getpid()) % 160 * 100))
-
-/// A port of loopback that nobody has, of those that connections are not made from.
-package func freePort() throws -> UInt16 {
-    for _ in 0..<1000 {
-        let port = nextPort.withLock { next in
-            next = next < 32000 ? next + 1 : 15000
-            return next
-        }
-        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = loopback(port)
-        let isFree = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                bind(socket, raw, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        if isFree { return port }
-    }
-    throw POSIXError(.EADDRNOTAVAIL)
-}
-
 private func canConnect(to port: UInt16) -> Bool { connects(SOCK_STREAM, to: port) }
 
 /// Whether there is a way to loopback at all.

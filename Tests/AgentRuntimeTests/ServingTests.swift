@@ -1,6 +1,7 @@
 import Agent
 import AgentHTTP
 @testable import AgentRuntime
+import DataplaneTestKit
 import Glibc
 import Logging
 import NetAddress
@@ -16,20 +17,12 @@ import Testing
         return Reporter(version: "0", logger: silent, notifier: SystemdNotifier(environment: { _ in nil }))
     }
 
-    /// A port that is free: it was given a moment ago.
-    private static func freePort() async throws -> UInt16 {
-        let server = try await HTTPServer.start(on: .tcp("127.0.0.1", 0)) { _ in .notFound }
-        let port = try #require(server.port)
-        await server.stop()
-        return port
-    }
-
     /// A reload may open a port to other machines: the address that is left is in the way of the one that is wanted.
     @Test func movesToAnotherAddressWithTheSamePort() async throws {
         let reporter = Self.reporter()
         let metrics = MetricsEndpoint(reporter: reporter) { [] }
         let servers = Servers()
-        let port = try await Self.freePort()
+        let port = try freePort()
         var settings = AgentSettings()
         settings.socket = "/tmp/svcctl-serving-\(port).sock"
         settings.healthAddress = ListenAddress(address: Self.loopback, port: 0)
@@ -50,8 +43,8 @@ import Testing
     @Test func opensHealthCheckPortsLater() async throws {
         let reporter = Self.reporter()
         let ports = HealthCheckPorts(reporter: reporter, nodePortAddresses: nil)
-        let other = try await HTTPServer.start(on: .tcp("0.0.0.0", 0)) { _ in .notFound }
-        let port = try #require(other.port)
+        let port = try freePort()
+        let other = try await HTTPServer.start(on: .tcp("0.0.0.0", port)) { _ in .notFound }
         for _ in 0..<3 { await ports.listen(on: [port]) }
         #expect(reporter.read { $0.events.after(0).map(\.kind) } == [.failed])
         await other.stop()

@@ -1,3 +1,4 @@
+import DataplaneTestKit
 import EtcdSource
 import EtcdTestKit
 import Glibc

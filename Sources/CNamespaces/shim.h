@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/memfd.h>
 #include <linux/sched.h>
+#include <spawn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,5 +36,11 @@ static inline int accept_nonblocking(int descriptor) {
 
 /* A counter that makes a poll(2) end, closed on exec: eventfd2(2). */
 static inline int wake_up_counter(void) { return (int)syscall(SYS_eventfd2, 0, O_CLOEXEC | O_NONBLOCK); }
+
+/* In the child, closes all descriptors from a number on: posix_spawn_file_actions_addclosefrom_np(3), glibc 2.34. */
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+static inline int spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, from);
+}
 
 #endif

@@ -76,6 +76,10 @@ import Yams
         let groups = try #require(alerts["groups"] as? [[String: Any]])
         let rules = groups.flatMap { $0["rules"] as? [[String: Any]] ?? [] }
         #expect(rules.count > 5)
+        // After a reload the agent is ready still, and a new source that does not answer stops everything.
+        for state in ["loading", "stale"] {
+            #expect(rules.contains { ($0["expr"] as? String)?.contains(#"state="\#(state)""#) == true })
+        }
         for rule in rules { #expect(rule["alert"] is String && rule["expr"] is String && rule["annotations"] != nil) }
     }
 

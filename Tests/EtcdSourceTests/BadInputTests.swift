@@ -5,7 +5,7 @@ import ServiceSource
 import Testing
 
 /// What is wrong in the store concerns nothing else.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct BadInputTests {
     static let wrong: [(value: String, message: String)] = [
         ("", "expected an object in JSON"),

@@ -7,7 +7,7 @@ import ServiceSource
 import Testing
 
 /// Several members, and times of silence.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct ClusterTests {
     /// Whichever member goes, the leader too, the source goes on.
     @Test func membersAreStopped() async throws {

@@ -6,7 +6,7 @@ import ServiceSource
 import Testing
 
 /// What happens on the way to etcd.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct ConnectionTests {
     /// A connection that is cut is made again, and what happened meanwhile comes as changes, with no word of trouble.
     @Test func cutConnection() async throws {

@@ -6,7 +6,7 @@ import ServiceSource
 import Testing
 
 /// Reading and watching an etcd that works.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct FollowingTests {
     @Test func servicesComeChangeAndGo() async throws {
         let etcd = try EtcdServer()

@@ -7,7 +7,7 @@ import ServiceSource
 import Testing
 
 /// What a source does when the store has less than it once had.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct LossTests {
     @Test func restartWithDataKept() async throws {
         let etcd = try EtcdServer()

@@ -6,7 +6,7 @@ import ServiceSource
 import Testing
 
 /// Certificates, users and passwords.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: EtcdServer.canRun))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: EtcdServer.canRun))
 struct SecurityTests {
     @Test func certificates() async throws {
         let certificates = try TestCertificates()

@@ -5,7 +5,7 @@ import ServiceModel
 import ServiceSource
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FileSourceTests {
     @Test func onlyWhatDiffersIsHandedOut() async throws {
         let folder = try Folder()

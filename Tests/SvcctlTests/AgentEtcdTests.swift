@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// `svcctl agent` that follows a real etcd: how it starts, what it believes, and what it says.
-@Suite(.enabled(if: TestPrivilege.canMakeNamespaces && EtcdServer.canRun), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces && EtcdServer.canRun), .timeLimit(.minutes(5)))
 struct AgentEtcdTests {
     /// It waits for an etcd that is not there, and touches nothing until then. Afterwards a put is in the kernel at once.
     @Test func waitsForEtcd() async throws {

@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// `svcctl agent` that follows a real etcd, and clients that must not notice what becomes of either.
-@Suite(.enabled(if: TestPrivilege.canMakeNamespaces && EtcdServer.canRun), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces && EtcdServer.canRun), .timeLimit(.minutes(5)))
 struct AgentEtcdTrafficTests {
     private static let address = "10.96.0.1"
 

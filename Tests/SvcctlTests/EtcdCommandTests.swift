@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// put, get, delete and accept, with a real etcd.
-@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(5)))
 struct EtcdCommandTests {
     /// What get prints, put takes, and nothing changes by it.
     @Test func putAndGet() async throws {

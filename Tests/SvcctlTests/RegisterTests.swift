@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// `svcctl register` with a real etcd.
-@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: EtcdServer.canRun), .timeLimit(.minutes(5)))
 struct RegisterTests {
     private static let key = "endpoints/shop/a/10.0.0.7,http=8080"
 

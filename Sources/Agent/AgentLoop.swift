@@ -179,6 +179,10 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 engine: EngineCounts(
                     services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
             if isFull, let whenInPlace, whenInPlace() { self.whenInPlace = nil }
+            if let problem = report.flowProblem {
+                schedule.failed(at: now, jitter: Double.random(in: 0..<1))
+                observer.synchronizationFailed(problem, failures: schedule.failureCount)
+            }
         } catch {
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)

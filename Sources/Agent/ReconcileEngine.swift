@@ -86,9 +86,14 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         udpChanges.merge(report.summary.udp)
         if !udpChanges.isEmpty {
             let start = ContinuousClock.now
-            report.endedFlows = try FlowCleanup.run(after: udpChanges, serving)
+            do {
+                report.endedFlows = try FlowCleanup.run(after: udpChanges, serving)
+                udpChanges = UDPChanges()
+            } catch {
+                // The rules stand all the same.
+                report.flowProblem = error
+            }
             report.phases[.flows] = .now - start
-            udpChanges = UDPChanges()
         }
         report.refused = refused
         return report
@@ -169,6 +174,8 @@ public struct SyncReport: Sendable {
     public var summary = ChangeSummary()
     /// UDP flows that led to endpoints which are gone.
     public var endedFlows = 0
+    /// Why they could not be ended; they are looked for again the next time.
+    public var flowProblem: BackendError?
     /// Services that the kernel refuses, all that there are now.
     public var refused: [ServiceName: BackendError] = [:]
     /// How long each part took; parts that were not needed are missing.

@@ -37,6 +37,8 @@ public struct NodeAgent: Sendable {
         let settings = try readSettings()
         _ = try SourceFactory.sources(settings)
         let lock = try NodeLock(socketPath: settings.socket)
+        // What the kernel lacks no retry would mend, so the service manager hears of it.
+        try await onOwnThread { try settings.checkBackend() }
         let service = AgentService(version: version, settings: settings, lock: lock) { try readSettings() }
         var quiet = Logger(label: "svcctl", factory: { _ in ServiceLog() })
         quiet.logLevel = .error

@@ -19,6 +19,10 @@ public struct NFTablesBackend: NodeBackend, ~Copyable {
     var kernel = KernelMemory()
     /// Hears what others do, if somebody asked for that.
     var monitor: NFTablesMonitor?
+    /// Whether others may have changed something while nobody listened.
+    var hasMissedChanges = false
+    /// Whether the monitor does not listen, although it should.
+    var isDeaf = false
     public private(set) var transactionTime = Duration.zero
 
     public init(options: LayoutOptions) {

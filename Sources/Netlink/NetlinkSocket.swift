@@ -66,10 +66,24 @@ public struct NetlinkSocket: ~Copyable {
         if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, socklen_t(MemoryLayout<Int32>.size)) != 0 {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         }
+        try join(group: group)
+    }
+
+    /// The same with as much room as there is.
+    public func join(group: UInt32) throws(NetlinkError) {
         var group = group
         let length = socklen_t(MemoryLayout<UInt32>.size)
         guard mnl_socket_setsockopt(handle, NETLINK_ADD_MEMBERSHIP, &group, length) == 0 else {
             throw .last("listening to the kernel")
+        }
+    }
+
+    /// Asks for a group no longer. What waits already is still handed out.
+    public func leave(group: UInt32) throws(NetlinkError) {
+        var group = group
+        let length = socklen_t(MemoryLayout<UInt32>.size)
+        guard mnl_socket_setsockopt(handle, NETLINK_DROP_MEMBERSHIP, &group, length) == 0 else {
+            throw .last("listening to the kernel no longer")
         }
     }
 

@@ -33,6 +33,33 @@ import Testing
         }
     }
 
+    /// The kernel's messages about a large transaction of ours would take its memory, so nobody listens to it. What others
+    /// do before and after is heard.
+    @Test func largeTransactionsAreNotListenedTo() throws {
+        let namespace = try NetworkNamespace("watching")
+        let services = (0..<800).map { number in
+            Service.test(
+                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0000 + UInt32(number))],
+                endpoints: ["10.244.1.2", "10.244.1.3"])
+        }
+        let desired = Desired(services: services)
+        try namespace.run {
+            var state = desired.tracker()
+            var backend = NFTablesBackend(options: desired.options)
+            _ = try backend.startWatching()
+            try backend.observe(into: &state)
+            #expect(try backend.apply(&state).added > 2000)
+            #expect(try backend.heardChanges().isEmpty)
+            try namespace.nft("add table ip other\n")
+            #expect(try backend.heardChanges().isEmpty, "somebody else's table")
+            try namespace.nft("delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }\n")
+            #expect(try backend.heardChanges().map(\.processName) == ["nft"])
+            try backend.observe(into: &state)
+            #expect(try backend.apply(&state).added == 1)
+            #expect(try backend.heardChanges().isEmpty)
+        }
+    }
+
     /// A change is made at once although somebody else has changed something of theirs in between; nothing is lost if it
     /// was ours.
     @Test func othersDoNotMakeUsReadAgain() throws {

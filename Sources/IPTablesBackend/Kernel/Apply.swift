@@ -27,7 +27,10 @@ extension IPTablesBackend {
                 // Where others never pause, the standstill that the guard asks for never comes. The kernel refuses as a
                 // whole what does not fit, so the guard may go.
                 let isPatient = attempt <= maximumAttempts / 2
-                try commit(changes.batch(kernel, generation: isPatient ? kernel.generation : nil))
+                let known = isPatient ? kernel.generation : nil
+                try quietly(changes.summary, after: known) { (backend) throws(KernelError) in
+                    try backend.commit(changes.batch(backend.kernel, generation: known))
+                }
                 state.settle()
                 kernel.note(changes)
                 // A guarded transaction makes exactly one generation.

@@ -19,11 +19,53 @@ extension IPTablesBackend {
     }
 
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] {
+        if isDeaf {
+            resumeListening()
+            hasMissedChanges = true
+        }
         do {
-            return try hear()
+            let heard = try hear()
+            guard hasMissedChanges else { return heard }
+            hasMissedChanges = false
+            kernel.generation = nil
+            return heard.isEmpty ? [ForeignChange(processName: nil, processID: nil)] : heard
         } catch {
             throw KernelError.netlink(error).backendError
         }
+    }
+
+    /// Carries out a transaction, a large one without listening to it.
+    ///
+    /// - Parameter known: the generation that the transaction asks for; nil if it fits any.
+    mutating func quietly(
+        _ changes: ChangeSummary, after known: UInt32?, _ body: (inout IPTablesBackend) throws(KernelError) -> Void
+    ) throws(KernelError) {
+        let count = changes.added + changes.changed + changes.removed
+        guard count > NFTablesMonitor.mostObjects, pauseListening() else { return try body(&self) }
+        do {
+            try body(&self)
+        } catch {
+            resumeListening()
+            // Whoever was in the way was not heard.
+            hasMissedChanges = true
+            throw error
+        }
+        resumeListening()
+        let now = try? read { (socket) throws(NetlinkError) in try socket.generation() }
+        if known == nil || now != known.map({ $0 &+ 1 }) { hasMissedChanges = true }
+    }
+
+    private mutating func pauseListening() -> Bool {
+        guard let listening = monitor.take() else { return false }
+        let isPaused = (try? listening.pause()) != nil
+        monitor = consume listening
+        return isPaused
+    }
+
+    private mutating func resumeListening() {
+        guard let listening = monitor.take() else { return }
+        isDeaf = (try? listening.resume()) == nil
+        monitor = consume listening
     }
 
     /// Takes note of what others have done since the last time. Where that did not touch these tables, what we know of

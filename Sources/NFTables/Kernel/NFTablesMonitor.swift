@@ -41,6 +41,16 @@ public struct NFTablesMonitor: ~Copyable {
     /// The descriptor to wait on with `poll`, for as long as the monitor lives.
     public var descriptor: Int32 { socket.descriptor }
 
+    /// Stops listening for a while. The kernel makes a message of a page or two for each element of a transaction, and keeps
+    /// all of them until its end, as long as anybody listens: gigabytes where there are some hundred thousand.
+    public func pause() throws(NetlinkError) { try socket.leave(group: UInt32(NFNLGRP_NFTABLES.rawValue)) }
+
+    /// Listens again. What happened meanwhile is not told; the ruleset's generation shows whether anything did.
+    public func resume() throws(NetlinkError) { try socket.join(group: UInt32(NFNLGRP_NFTABLES.rawValue)) }
+
+    /// How many objects a transaction may have that is listened to.
+    public static let mostObjects = 2000
+
     /// The transactions that were heard of since the last call, in order.
     ///
     /// - Returns: nil if the kernel had to leave out messages: anything may have happened.

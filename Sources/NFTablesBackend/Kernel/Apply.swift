@@ -25,7 +25,10 @@ extension NFTablesBackend {
                 // Where others never pause, the standstill that the guard asks for never comes. The kernel refuses as a
                 // whole what does not fit, so the guard may go.
                 let isPatient = attempt <= maximumAttempts / 2
-                try commit(batch(for: changes, generation: isPatient ? kernel.generation : nil))
+                let known = isPatient ? kernel.generation : nil
+                try quietly(changes.summary, after: known) { (backend) throws(KernelError) in
+                    try backend.commit(backend.batch(for: changes, generation: known))
+                }
                 state.settle()
                 kernel.forgetHandles(of: changes.obsoleteSharedRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.

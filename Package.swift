@@ -68,18 +68,22 @@ let package = Package(
         .target(
             name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
 
+        .target(name: "RulesetAccess", dependencies: ["Dataplane", "NFTables", "Netlink"]),
+
         // Layer 4: the backends; what a ruleset does with a packet.
         .target(name: "PacketTrace", dependencies: ["NFTables", "NetAddress"]),
         .target(
             name: "NFTablesBackend",
             dependencies: [
-                "Dataplane", "NFTables", "NetAddress", "Netlink", "NetlinkWire", "ServiceModel", "ServicePlan",
+                "Dataplane", "NFTables", "NetAddress", "Netlink", "NetlinkWire", "RulesetAccess", "ServiceModel",
+                "ServicePlan",
             ]),
 
         .target(
             name: "IPTablesBackend",
             dependencies: [
-                "Dataplane", "NFTables", "NetAddress", "Netlink", "ServiceModel", "ServicePlan", "XTables",
+                "Dataplane", "NFTables", "NetAddress", "Netlink", "RulesetAccess", "ServiceModel", "ServicePlan",
+                "XTables",
             ]),
 
         .target(

@@ -2,6 +2,7 @@ public import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import Netlink
+internal import RulesetAccess
 public import ServicePlan
 internal import XTables
 
@@ -16,16 +17,9 @@ public struct IPTablesBackend: NodeBackend, ~Copyable {
     public static var name: String { "iptables" }
 
     let layout: Layout
-    var socket: NFTablesSocket?
+    var session = RulesetSession()
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
-    /// Hears what others do, if somebody asked for that.
-    var monitor: NFTablesMonitor?
-    /// Whether others may have changed something while nobody listened.
-    var hasMissedChanges = false
-    /// Whether the monitor does not listen, although it should.
-    var isDeaf = false
-    public private(set) var transactionTime = Duration.zero
 
     public init(options: LayoutOptions) { layout = Layout(options: options) }
 
@@ -54,44 +48,14 @@ public struct IPTablesBackend: NodeBackend, ~Copyable {
         lowering.lower(into: &collector)
     }
 
-    /// Calls the kernel; the socket is opened before the first call, in the calling thread's network namespace.
-    mutating func callKernel<Result, Failure: Error>(
-        _ body: (inout NFTablesSocket) throws(Failure) -> Result, _ wrap: (Failure) -> KernelError
-    ) throws(KernelError) -> Result {
-        do {
-            if socket == nil { socket = try NFTablesSocket() }
-        } catch {
-            throw .netlink(error)
-        }
-        guard var open = socket.take() else { throw .netlink(NetlinkError(errno: 9, operation: "using the socket")) }
-        do {
-            let result = try body(&open)
-            socket = consume open
-            return result
-        } catch {
-            socket = consume open
-            throw wrap(error)
-        }
-    }
-
     /// Reads from the kernel.
     mutating func read<Result>(
         _ body: (inout NFTablesSocket) throws(NetlinkError) -> Result
     ) throws(KernelError) -> Result {
-        try callKernel(body) { .netlink($0) }
+        try session.read(body)
     }
 
-    /// Carries out a transaction.
-    mutating func commit(_ batch: consuming Batch) throws(KernelError) {
-        let start = ContinuousClock.now
-        defer { transactionTime += .now - start }
-        var batch: Batch? = consume batch
-        try callKernel { (socket) throws(TransactionError) in
-            if let batch = batch.take() { try socket.commit(batch) }
-        } _: {
-            .transaction($0)
-        }
-    }
+    public var transactionTime: Duration { session.transactionTime }
 }
 
 extension Fragment: ObjectCollector where Key == ObjectKey, Value == ObjectValue {
@@ -100,8 +64,6 @@ extension Fragment: ObjectCollector where Key == ObjectKey, Value == ObjectValue
 
 /// What must be remembered of the kernel between an observation and the change that follows it.
 struct KernelMemory {
-    /// The generation of the ruleset that was observed; nil before.
-    var generation: UInt32?
     /// What the kernel has of tables and base chains, ours or not.
     var bases: Set<BasePlace> = []
     /// The handles of rules that services share chains for.

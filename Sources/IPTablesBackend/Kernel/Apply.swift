@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 // The difference as one transaction.
 
@@ -27,14 +28,12 @@ extension IPTablesBackend {
                 // Where others never pause, the standstill that the guard asks for never comes. The kernel refuses as a
                 // whole what does not fit, so the guard may go.
                 let isPatient = attempt <= maximumAttempts / 2
-                let known = isPatient ? kernel.generation : nil
-                try quietly(changes.summary, after: known) { (backend) throws(KernelError) in
-                    try backend.commit(changes.batch(backend.kernel, generation: known))
-                }
+                let known = isPatient ? session.generation : nil
+                try session.commit(changes.batch(kernel, generation: known), of: changes.summary, after: known)
                 state.settle()
                 kernel.note(changes)
                 // A guarded transaction makes exactly one generation.
-                kernel.generation = isPatient ? kernel.generation.map { $0 &+ 1 } : nil
+                session.generation = isPatient ? session.generation.map { $0 &+ 1 } : nil
                 var summary = changes.summary
                 summary.udp = changes.udp
                 return summary
@@ -44,7 +43,7 @@ extension IPTablesBackend {
                     guard error.isOutdated, looksForAbsent > 0 else { throw explain(error, state) }
                     looksForAbsent -= 1
                 }
-                if error.isStale, isStillRight() { continue }
+                if error.isStale, session.isStillRight() { continue }
                 try observe(into: &state)
             }
         }
@@ -67,7 +66,7 @@ extension IPTablesBackend {
     }
 
     /// Takes note that one more transaction was made which left our chains as we know them.
-    public mutating func expectGeneration() { kernel.generation = kernel.generation.map { $0 &+ 1 } }
+    public mutating func expectGeneration() { session.generation = session.generation.map { $0 &+ 1 } }
 
     /// Rules that were added since the last observation have handles that only the kernel knows.
     private mutating func learnHandles(_ changes: Changes) throws(KernelError) {

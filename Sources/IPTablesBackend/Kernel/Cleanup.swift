@@ -2,6 +2,7 @@ public import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import XTables
+internal import RulesetAccess
 
 extension IPTablesBackend {
     /// Deletes our jumps and chains in one transaction. Everything else in the tables is left alone, as are the tables
@@ -16,8 +17,9 @@ extension IPTablesBackend {
                 }
             }
             guard removed > 0 else { return ChangeSummary() }
-            try commit(batch)
+            try session.commit(batch)
             kernel = KernelMemory()
+            session.generation = nil
             return ChangeSummary(removed: removed)
         } catch {
             if error.isInUse, let holder = try? holders().first {

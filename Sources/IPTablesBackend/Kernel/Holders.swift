@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 // Rules of others that lead to chains of ours. The kernel keeps a chain as long as there are any, and refuses the whole
 // transaction that would delete it: one such rule must not stand in the way of everything else.

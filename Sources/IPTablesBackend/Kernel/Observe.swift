@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 // What the kernel has of ours, as the same typed values that lowering makes.
 
@@ -11,12 +12,13 @@ extension IPTablesBackend {
         for attempt in 1...maximumAttempts {
             state.beginObservation()
             kernel = KernelMemory()
+            session.generation = nil
             do {
                 if try observeOnce(into: &state) { return }
                 if attempt > maximumAttempts / 2 {
                     // Others never pause. What they change is hardly ever ours, and if it is, the kernel refuses a change
                     // that no longer fits, as a whole: go on without asking for a standstill.
-                    kernel.generation = nil
+                    session.generation = nil
                     return
                 }
             } catch {
@@ -56,8 +58,8 @@ extension IPTablesBackend {
                 }
             }
         }
-        kernel.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
-        return kernel.generation == generation
+        session.generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        return session.generation == generation
     }
 
     /// The tables of iptables that there are.

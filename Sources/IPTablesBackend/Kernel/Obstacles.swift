@@ -1,6 +1,7 @@
 public import Dataplane
 internal import NFTables
 internal import NetAddress
+internal import RulesetAccess
 internal import Netlink
 internal import XTables
 

@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 // What a kernel may have been built without.
 

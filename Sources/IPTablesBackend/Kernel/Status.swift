@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 extension IPTablesBackend {
     /// What our chains hold now, by service; nil if there are none.

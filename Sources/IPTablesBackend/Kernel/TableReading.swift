@@ -2,6 +2,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import XTables
+internal import RulesetAccess
 
 /// A rule as it was found.
 struct FoundRule {

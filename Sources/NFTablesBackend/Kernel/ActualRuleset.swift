@@ -2,6 +2,7 @@ public import Dataplane
 public import NFTables
 public import NetAddress
 internal import Netlink
+internal import RulesetAccess
 
 extension NFTablesBackend {
     /// Our tables as the kernel has them now, with everything that others have put into them; nil if there are none.

@@ -2,6 +2,7 @@ public import Dataplane
 internal import NetAddress
 internal import NFTables
 internal import Netlink
+internal import RulesetAccess
 
 // The difference as one transaction.
 
@@ -25,14 +26,12 @@ extension NFTablesBackend {
                 // Where others never pause, the standstill that the guard asks for never comes. The kernel refuses as a
                 // whole what does not fit, so the guard may go.
                 let isPatient = attempt <= maximumAttempts / 2
-                let known = isPatient ? kernel.generation : nil
-                try quietly(changes.summary, after: known) { (backend) throws(KernelError) in
-                    try backend.commit(backend.batch(for: changes, generation: known))
-                }
+                let known = isPatient ? session.generation : nil
+                try session.commit(batch(for: changes, generation: known), of: changes.summary, after: known)
                 state.settle()
                 kernel.forgetHandles(of: changes.obsoleteSharedRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
-                kernel.generation = isPatient ? kernel.generation.map { $0 &+ 1 } : nil
+                session.generation = isPatient ? session.generation.map { $0 &+ 1 } : nil
                 var summary = changes.summary
                 summary.udp = changes.udpChanges
                 return summary
@@ -40,7 +39,7 @@ extension NFTablesBackend {
                 guard error.isStale || error.isOutdated && attempt <= 2 else {
                     throw explain(error, state)
                 }
-                if error.isStale, isStillRight() { continue }
+                if error.isStale, session.isStillRight() { continue }
                 try observe(into: &state)
             }
         }

@@ -2,6 +2,7 @@ public import Dataplane
 internal import NetAddress
 internal import NFTables
 internal import Netlink
+internal import RulesetAccess
 
 extension NFTablesBackend {
     /// Deletes our tables in one transaction. Tables of our name that are not ours are left alone.
@@ -15,8 +16,9 @@ extension NFTablesBackend {
             guard !tables.isEmpty else { return ChangeSummary() }
             var batch = Batch(generation: nil)
             for table in tables { batch.delete(table) }
-            try commit(batch)
+            try session.commit(batch)
             kernel = KernelMemory()
+            session.generation = nil
             return ChangeSummary(removed: tables.count)
         } catch {
             throw error.backendError

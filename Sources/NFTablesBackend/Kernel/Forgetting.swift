@@ -1,6 +1,7 @@
 internal import NFTables
 internal import NetAddress
 internal import Netlink
+internal import RulesetAccess
 
 // Clients that are remembered for an endpoint which leaves its pool are forgotten in the transaction that takes it away,
 // so that none of them goes there again (semantics 37). Who is learnt between our look and the transaction is caught by

@@ -2,6 +2,7 @@ public import Dataplane
 internal import NetAddress
 internal import NFTables
 internal import Netlink
+internal import RulesetAccess
 
 // What the kernel has of ours, as the same typed values that lowering makes.
 
@@ -10,13 +11,14 @@ extension NFTablesBackend {
         for attempt in 1...maximumAttempts {
             state.beginObservation()
             kernel = KernelMemory()
+            session.generation = nil
             do {
                 let pass = try observeOnce(into: &state)
                 if pass.isSound, pass.isUndisturbed { return }
                 if pass.isSound, attempt > maximumAttempts / 2 {
                     // Others never pause. What they change is hardly ever ours, and if it is, the kernel refuses a
                     // change that no longer fits, as a whole: go on without asking for a standstill.
-                    kernel.generation = nil
+                    session.generation = nil
                     return
                 }
             } catch {
@@ -47,7 +49,7 @@ extension NFTablesBackend {
             isSound = try observeSets(table, into: &state) && isSound
         }
         let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
-        kernel.generation = after
+        session.generation = after
         return (isSound, after == generation)
     }
 
@@ -117,6 +119,3 @@ extension NFTablesBackend {
         return isSound
     }
 }
-
-/// How often something is tried again that failed because somebody else changed the ruleset.
-let maximumAttempts = 8

@@ -3,6 +3,7 @@ internal import NFTables
 internal import NetAddress
 internal import Netlink
 internal import ServiceModel
+internal import RulesetAccess
 
 /// Something that the backend cannot do without, and that a kernel may have been built without.
 struct KernelFeature: Sendable {

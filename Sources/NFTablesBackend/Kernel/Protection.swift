@@ -2,6 +2,7 @@ public import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import Netlink
+internal import RulesetAccess
 
 /// Tables that belong to the socket which made them: nobody else can change them, and when the socket closes they stay
 /// and belong to nobody, until somebody takes them (Linux 6.9).

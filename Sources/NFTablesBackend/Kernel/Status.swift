@@ -2,6 +2,7 @@ public import Dataplane
 internal import NFTables
 internal import NetAddress
 internal import Netlink
+internal import RulesetAccess
 
 extension NFTablesBackend {
     /// What our tables hold now, by service; nil if there are none.

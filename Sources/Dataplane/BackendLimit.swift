@@ -23,6 +23,12 @@ public struct BackendLimit: Hashable, Sendable {
                     message: "scheduler \(service.scheduler.rawValue) is not available with --backend \(backend), "
                         + "which has: \(names)"))
         }
+        if service.virtualServer != VirtualServerSettings(), backend != "ipvs" {
+            limits.append(
+                BackendLimit(
+                    isRefused: true,
+                    message: "schedulerFlags, onePacket and forwardingMethod are for --backend ipvs alone"))
+        }
         if service.healthCheckNodePort != nil {
             limits.append(
                 BackendLimit(

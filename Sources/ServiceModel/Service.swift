@@ -34,6 +34,8 @@ public struct Service: Hashable, Sendable {
     /// Kubernetes' `trafficDistribution`, as it was written.
     public var trafficDistribution: String?
     public var scheduler: Scheduler = .random
+    /// What only IPVS can do.
+    public var virtualServer = VirtualServerSettings()
     /// When the service was made (RFC 3339, UTC, or any text of the source's that sorts by age after such times), if its
     /// source says so: the older of two claims wins (semantics 8).
     public var creationTimestamp: String?

@@ -12,6 +12,8 @@ public struct PlannedService: Hashable, Sendable {
     /// Names the service in the kernel where it has limits, among all pools and other such services. It follows from the
     /// limits too: what has been counted under other ones does not count.
     public var limitNumber: UInt32?
+    /// What only IPVS can do.
+    public var virtualServer = VirtualServerSettings()
 
     public init(name: ServiceName, frontends: [Frontend]) {
         self.name = name

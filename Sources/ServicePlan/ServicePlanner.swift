@@ -12,6 +12,7 @@ public struct ServicePlanner: Sendable {
     /// The plan of one service.
     public func plan(_ service: Service) -> PlannedService {
         var planned = PlannedService(name: service.name, frontends: [])
+        planned.virtualServer = service.virtualServer
         planned.limitNumber = ConnectionLimits(service)?.number(of: service.name)
         for family in IPFamily.allCases {
             let addresses = FamilyAddresses(service, family)

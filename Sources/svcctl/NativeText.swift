@@ -23,6 +23,10 @@ extension Service {
         // In the native form it makes hints, where Kubernetes has them in the slices.
         add("trafficDistribution", isFromKubernetes ? nil : trafficDistribution.map { .string($0) })
         add("scheduler", .choice(scheduler, unless: .random))
+        let flags: [(SchedulerFlags, String)] = [(.fallback, "fallback"), (.port, "port")]
+        add("schedulerFlags", .texts(flags.filter { virtualServer.schedulerFlags.contains($0.0) }.map(\.1)))
+        add("onePacket", virtualServer.isOnePacket ? true : nil)
+        add("forwardingMethod", .choice(virtualServer.forwardingMethod, unless: .masquerade))
         add("allow", .texts(allowedSources))
         add("deny", .texts(deniedSources))
         add(

@@ -256,6 +256,24 @@ import Testing
                 + #""endpoints": [{"address": "10.1.1.1"}]}"#,
             #"services[0].endpoints[0]: the target port "web" has no number here; state it in "ports""#
         ),
+        (
+            #"{"name": "a", "clusterIPs": ["10.0.0.1"], "scheduler": "rr", "schedulerFlags": ["port"], "#
+                + #""ports": [{"port": 1}]}"#,
+            #"services[0].schedulerFlags: the schedulers "sh" and "mh" have flags, "rr" has none"#
+        ),
+        (
+            #"{"name": "a", "clusterIPs": ["10.0.0.1"], "scheduler": "sh", "schedulerFlags": ["ports"], "#
+                + #""ports": [{"port": 1}]}"#,
+            #"services[0].schedulerFlags[0]: expected "fallback" or "port", found "ports"; did you mean "port"?"#
+        ),
+        (
+            #"{"name": "a", "clusterIPs": ["10.0.0.1"], "onePacket": true, "ports": [{"port": 1}]}"#,
+            "services[0].onePacket: only UDP can be scheduled packet by packet, and a port of this service is not UDP"
+        ),
+        (
+            #"{"name": "a", "clusterIPs": ["10.0.0.1"], "forwardingMethod": "dr", "ports": [{"port": 1}]}"#,
+            #"services[0].forwardingMethod: expected "masquerade" or "direct" or "tunnel", found "dr""#
+        ),
     ])
     func inServices(text: String, complaint: String) throws {
         let found = complaints(document(text))

@@ -26,7 +26,7 @@ import Testing
               "healthCheckNodePort": 32000,
               "publishNotReadyAddresses": true,
               "trafficDistribution": "PreferSameZone",
-              "scheduler": "maglev",
+              "scheduler": "maglev", "schedulerFlags": ["port", "fallback"], "forwardingMethod": "tunnel",
               "endpoints": [
                 {"address": "10.244.1.5", "ports": {"web": 8080}, "nodeName": "node-a.example.org", "zone": "z1",
                  "weight": 2, "hints": {"forZones": [{"name": "z1"}], "forNodes": [{"name": "node-a"}]}},
@@ -56,6 +56,8 @@ import Testing
         expected.publishNotReadyAddresses = true
         expected.trafficDistribution = "PreferSameZone"
         expected.scheduler = .maglev
+        expected.virtualServer = VirtualServerSettings(
+            schedulerFlags: [.fallback, .port], forwardingMethod: .tunnel)
         var first = Endpoint(address: try address("10.244.1.5"))
         first.ports = [EndpointPort(name: "http", port: 8080)]
         first.nodeName = "node-a.example.org"

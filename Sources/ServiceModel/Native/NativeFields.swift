@@ -8,7 +8,7 @@ enum NativeDocumentField: String, CaseIterable {
 enum NativeServiceField: String, CaseIterable {
     case name, clusterIPs, externalIPs, loadBalancerIPs, loadBalancerSourceRanges, ports, sessionAffinity
     case internalTrafficPolicy, externalTrafficPolicy, healthCheckNodePort, publishNotReadyAddresses
-    case trafficDistribution, scheduler, endpoints
+    case trafficDistribution, scheduler, schedulerFlags, onePacket, forwardingMethod, endpoints
     case allow, deny, maxConnections, newConnectionsPerSecond
     static let table = FieldTable<NativeServiceField>()
 }
@@ -56,6 +56,11 @@ enum MaxConnectionsField: String, CaseIterable {
 enum ConnectionRateField: String, CaseIterable {
     case perSource, burst
     static let table = FieldTable<ConnectionRateField>()
+}
+
+/// The values of `schedulerFlags`.
+enum SchedulerFlagName: String, CaseIterable {
+    case fallback, port
 }
 
 /// The values of `trafficDistribution`.

@@ -40,7 +40,7 @@ extension DefinitionsDecoder {
 struct NativeServiceNodes {
     var name, clusterIPs, externalIPs, loadBalancerIPs, loadBalancerSourceRanges, ports, sessionAffinity: NodeID?
     var internalTrafficPolicy, externalTrafficPolicy, healthCheckNodePort, publishNotReadyAddresses: NodeID?
-    var trafficDistribution, scheduler, endpoints: NodeID?
+    var trafficDistribution, scheduler, schedulerFlags, onePacket, forwardingMethod, endpoints: NodeID?
     var allow, deny, maxConnections, newConnectionsPerSecond: NodeID?
 }
 
@@ -63,6 +63,9 @@ extension ValueReader {
             case .publishNotReadyAddresses: nodes.publishNotReadyAddresses = value
             case .trafficDistribution: nodes.trafficDistribution = value
             case .scheduler: nodes.scheduler = value
+            case .schedulerFlags: nodes.schedulerFlags = value
+            case .onePacket: nodes.onePacket = value
+            case .forwardingMethod: nodes.forwardingMethod = value
             case .endpoints: nodes.endpoints = value
             case .allow: nodes.allow = value
             case .deny: nodes.deny = value
@@ -85,6 +88,7 @@ extension ValueReader {
         let ports = nodes.ports.map { nativePorts($0) } ?? []
         service.ports = ports.map(\.port)
         readPolicies(nodes, into: &service)
+        service.virtualServer = virtualServerSettings(nodes, of: service)
         readLimits(nodes, into: &service)
         let isComplete = findings.errorCount == errors
         if isComplete { checkIsReachable(service, node) }

@@ -1,4 +1,3 @@
-public import NFTables
 public import NetAddress
 public import XTables
 
@@ -100,66 +99,10 @@ public enum ObjectValue: Hashable, Sendable {
     case rule(ChainRule)
 }
 
-/// A rule as far as we know what it means.
-public enum ChainRule: Hashable, Sendable {
-    case known(XTRule)
-    /// A rule that none of ours is like.
-    case other(Rule)
-
-    init(_ observed: Rule, _ family: IPFamily) {
-        self = XTRule(observed.expressions, family).map { .known($0) } ?? .other(observed)
-    }
-
-    /// The rule as a message wants it.
-    func rule(_ family: IPFamily) -> Rule {
-        switch self {
-        case .known(let rule): rule.rule(family)
-        case .other(let rule): rule
-        }
-    }
-
-    /// As iptables-save prints it; for a rule that we do not know, the kernel's instructions.
-    func text(_ family: IPFamily) -> String {
-        switch self {
-        case .known(let rule): rule.text(family)
-        case .other(let rule): "(\(rule))"
-        }
-    }
-
+extension ChainRule {
     /// Whether the rule says that its chain is ours. Somebody may have changed all of it but its comment.
-    var isMark: Bool {
-        switch self {
-        case .known(let rule):
-            rule.matches.contains { match in
-                if case .comment(let text) = match { text.hasPrefix(Layout.markPrefix) } else { false }
-            }
-        case .other(let rule):
-            rule.expressions.contains { expression in
-                if case .match("comment", _, let text) = expression {
-                    text.starts(with: Layout.markPrefix.utf8)
-                } else {
-                    false
-                }
-            }
-        }
-    }
+    var isMark: Bool { hasComment(startingWith: Layout.markPrefix) }
 
     /// Whether the rule is one by which a base chain leads to ours.
     var isJumpOfOurs: Bool { isMark && destination.map(ChainName.isGiven) == true }
-
-    /// The chain that the rule leads to.
-    var destination: String? {
-        switch self {
-        case .known(let rule):
-            switch rule.target {
-            case .jump(let chain), .goto(let chain): return chain
-            default: return nil
-            }
-        case .other(let rule):
-            switch rule.expressions.last {
-            case .verdict(.jump(let chain)), .verdict(.goto(let chain)): return chain
-            default: return nil
-            }
-        }
-    }
 }

@@ -9,6 +9,9 @@ struct Layout: Sendable {
     /// that names a service begins so.
     static let markPrefix = "svcctl: "
 
+    /// The tables that have anything of ours.
+    static let tables: [XTTable] = [.nat, .filter]
+
     let options: LayoutOptions
     /// What leads to each part of each list that is split.
     private let ways: [SharedChain: [IPFamily: [[PartObject]]]]

@@ -68,7 +68,9 @@ let package = Package(
         .target(
             name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
 
-        .target(name: "RulesetAccess", dependencies: ["Dataplane", "NFTables", "Netlink"]),
+        .target(
+            name: "RulesetAccess",
+            dependencies: ["Dataplane", "NFTables", "NetAddress", "Netlink", "ServicePlan", "XTables"]),
 
         // Layer 4: the backends; what a ruleset does with a packet.
         .target(name: "PacketTrace", dependencies: ["NFTables", "NetAddress"]),
@@ -177,7 +179,7 @@ let package = Package(
         .testTarget(
             name: "IPTablesBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress",
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress", "RulesetAccess",
                 "ServiceModel", "ServicePlan", "XTables",
             ]),
         .testTarget(

@@ -65,7 +65,7 @@ extension Fragment: ObjectCollector where Key == ObjectKey, Value == ObjectValue
 /// What must be remembered of the kernel between an observation and the change that follows it.
 struct KernelMemory {
     /// What the kernel has of tables and base chains, ours or not.
-    var bases: Set<BasePlace> = []
+    var bases = BaseChains()
     /// The handles of rules that services share chains for.
     var entryHandles: [EntryKey: UInt64] = [:]
     /// The handles of the rules that a shared chain has besides.
@@ -74,12 +74,4 @@ struct KernelMemory {
     var held: Set<ObjectKey> = []
     /// The handles of our jumps.
     var jumpHandles: [ObjectKey: UInt64] = [:]
-}
-
-/// A table, or a base chain in it.
-struct BasePlace: Hashable {
-    let family: IPFamily
-    let table: XTTable
-    /// Nil for the table itself.
-    let chain: String?
 }

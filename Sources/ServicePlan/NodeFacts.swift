@@ -27,6 +27,14 @@ public struct NodeFacts: Hashable, Sendable {
         !podInterfaces.isEmpty || clusterCIDRs.contains { $0.family == family }
     }
 
+    /// The node's own addresses that serve node ports (semantics 5 to 7), in order: neither loopback nor of one link only.
+    var knownNodePortAddresses: [IPAddress] {
+        (addresses ?? []).filter { address in
+            guard !address.isLoopback, !address.isLinkLocal else { return false }
+            return nodePortAddresses?.contains { $0.contains(address) } ?? true
+        }.sorted()
+    }
+
     public init(
         nodeName: String? = nil, zone: String? = nil, clusterCIDRs: [CIDR] = [], masqueradeAll: Bool = false,
         nodePortAddresses: [CIDR]? = nil

@@ -14,6 +14,9 @@ public struct PlannedService: Hashable, Sendable {
     public var limitNumber: UInt32?
     /// What only IPVS can do.
     public var virtualServer = VirtualServerSettings()
+    /// The addresses of the node that serve node ports, in order, for backends that cannot leave it to the kernel to tell
+    /// them; empty without node ports, and before they are known.
+    public var nodePortAddresses: [IPAddress] = []
 
     public init(name: ServiceName, frontends: [Frontend]) {
         self.name = name
@@ -36,6 +39,9 @@ public struct Frontend: Hashable, Sendable {
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?
+    /// Names, where there is a ``nodeTreatment``, its targets in the kernel: the same for all addresses of a service port,
+    /// and unique among all such numbers and those of pools and limits; below ``PoolNumbers/count``.
+    public var nodeClientNumber: UInt32?
     /// Who may connect; nil is everybody, an empty list nobody. Blocks are of the address's family and in order, and
     /// none lies within another.
     public var allowedSources: [CIDR]?

@@ -107,6 +107,10 @@ extension PlannedService {
             pools[index].number = numbers.claim(ownerName(pools[index]), preferred: pools[index].number)
         }
         if let number = limitNumber { limitNumber = numbers.claim(name.description, preferred: number) }
+        for index in frontends.indices {
+            guard let number = frontends[index].nodeClientNumber else { continue }
+            frontends[index].nodeClientNumber = numbers.claim(nodeClientName(frontends[index]), preferred: number)
+        }
     }
 
     /// Whom nobody can address remembers nobody.
@@ -115,6 +119,14 @@ extension PlannedService {
     func releaseNumbers(_ numbers: inout PoolNumbers) {
         for pool in pools { numbers.release(pool.number, of: ownerName(pool)) }
         if let number = limitNumber { numbers.release(number, of: name.description) }
+        for frontend in frontends {
+            if let number = frontend.nodeClientNumber { numbers.release(number, of: nodeClientName(frontend)) }
+        }
+    }
+
+    /// The same for all addresses of a service port.
+    func nodeClientName(_ frontend: Frontend) -> String {
+        "\(name) \(frontend.portName)/\(frontend.transport.kubernetesName) node clients"
     }
 
     private func ownerName(_ pool: Pool) -> String { "\(name) \(pool.label)" }

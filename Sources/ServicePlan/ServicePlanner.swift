@@ -6,8 +6,12 @@ public import ServiceModel
 /// Each service's plan depends on that service alone; what two services dispute is settled by ``FrontendClaims``.
 public struct ServicePlanner: Sendable {
     public let node: NodeFacts
+    private let nodePortAddresses: [IPAddress]
 
-    public init(node: NodeFacts) { self.node = node }
+    public init(node: NodeFacts) {
+        self.node = node
+        nodePortAddresses = node.knownNodePortAddresses
+    }
 
     /// The plan of one service.
     public func plan(_ service: Service) -> PlannedService {
@@ -26,6 +30,11 @@ public struct ServicePlanner: Sendable {
                 let serving = port.transport == .udp ? endpoints.serving(port) : []
                 plan(port, of: service, addresses, access, targets, serving, pools, into: &planned.frontends)
             }
+        }
+        if service.ports.contains(where: { $0.nodePort != nil }) { planned.nodePortAddresses = nodePortAddresses }
+        for index in planned.frontends.indices where planned.frontends[index].nodeTreatment != nil {
+            let name = planned.nodeClientName(planned.frontends[index])
+            planned.frontends[index].nodeClientNumber = PoolNumbers.preferred(name)
         }
         return planned
     }

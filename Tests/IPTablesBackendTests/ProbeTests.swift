@@ -2,6 +2,7 @@ import Dataplane
 import DataplaneTestKit
 import NFTables
 import NetAddress
+import RulesetAccess
 import ServicePlan
 import Testing
 import XTables

@@ -90,10 +90,7 @@ extension KernelMemory {
         for change in changes.chains where ownHandles[change.key] != nil { ownHandles[change.key] = nil }
         for family in IPFamily.allCases {
             for table in Layout.tables where changes.concern(table, family) {
-                bases.insert(BasePlace(family: family, table: table, chain: nil))
-                for base in table.baseChains(family) {
-                    bases.insert(BasePlace(family: family, table: table, chain: base.name))
-                }
+                bases.insertAll(of: table, family)
             }
         }
     }

@@ -1,6 +1,7 @@
 internal import Dataplane
 internal import NFTables
 internal import NetAddress
+internal import RulesetAccess
 internal import XTables
 
 /// All that differs, sorted by what has to be done about it.
@@ -35,7 +36,8 @@ struct Changes {
     /// Rules to delete by their handles.
     private(set) var strays: [(family: IPFamily, table: XTTable, name: String, handle: UInt64, rule: ChainRule?)] = []
     private(set) var summary = ChangeSummary()
-    private var places: Set<BasePlace> = []
+    /// The tables in which something changes.
+    private var tables: [IPFamily: Set<XTTable>] = [:]
 
     init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
         state.forEachDifference { key, desired, observed in add(key, desired, observed) }
@@ -51,16 +53,16 @@ struct Changes {
         }
         switch key {
         case .chain(let family, let table, let name):
-            places.insert(BasePlace(family: family, table: table, chain: nil))
+            tables[family, default: []].insert(table)
             chains.append(
                 ChainChange(
                     family: family, table: table, name: name, desired: desired.map { ObjectValue?.some($0).rules },
                     observed: observed.map { ObjectValue?.some($0).rules }))
         case .entry(let entry):
-            places.insert(BasePlace(family: entry.family, table: entry.list.table, chain: nil))
+            tables[entry.family, default: []].insert(entry.list.table)
             entries.append(EntryChange(key: entry, desired: desired.rules.first, isThere: observed != nil))
         case .jump(let family, let table, let base):
-            places.insert(BasePlace(family: family, table: table, chain: nil))
+            tables[family, default: []].insert(table)
             if let rule = desired.rules.first { jumps.append((family, table, base, rule)) }
         case .stray(let family, let table, let name, let handle):
             strays.append((family, table, name, handle, observed.rules.first))
@@ -69,7 +71,7 @@ struct Changes {
 
     /// Whether anything of a table changes.
     func concern(_ table: XTTable, _ family: IPFamily) -> Bool {
-        places.contains(BasePlace(family: family, table: table, chain: nil))
+        tables[family]?.contains(table) == true
     }
 
     // MARK: - The transaction
@@ -78,7 +80,11 @@ struct Changes {
     func batch(_ kernel: KernelMemory, generation: UInt32?) -> Batch {
         let rules = chains.reduce(entries.count) { $0 + ($1.desired?.count ?? 0) }
         var batch = Batch(generation: generation, capacity: 4096 + rules * 512)
-        makeBases(kernel, &batch)
+        for family in IPFamily.allCases {
+            for table in Layout.tables where concern(table, family) {
+                kernel.bases.addMissing(of: table, family, to: &batch)
+            }
+        }
         // Somebody may have made one of the name since.
         for change in chains where change.observed == nil { batch.add(change.chain, isNew: true) }
         removeRules(kernel, &batch)
@@ -90,21 +96,6 @@ struct Changes {
             batch.insert(rule.rule(family), atStartOf: table.chain(base, family))
         }
         return batch
-    }
-
-    /// What iptables makes before it is used for the first time.
-    private func makeBases(_ kernel: KernelMemory, _ batch: inout Batch) {
-        for family in IPFamily.allCases {
-            for table in Layout.tables where concern(table, family) {
-                if !kernel.bases.contains(BasePlace(family: family, table: table, chain: nil)) {
-                    batch.add(table.table(family))
-                }
-                for base in table.baseChains(family)
-                where !kernel.bases.contains(BasePlace(family: family, table: table, chain: base.name)) {
-                    batch.add(base)
-                }
-            }
-        }
     }
 
     private func removeRules(_ kernel: KernelMemory, _ batch: inout Batch) {

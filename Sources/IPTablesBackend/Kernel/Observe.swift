@@ -39,10 +39,10 @@ extension IPTablesBackend {
         let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
         for family in IPFamily.allCases {
             for table in try tables(family) {
-                kernel.bases.insert(BasePlace(family: family, table: table, chain: nil))
+                kernel.bases.insert(table, family)
                 let content = try content(of: table, family)
                 for (base, rules) in content.bases {
-                    try Self.check(base, table)
+                    try BaseChains.check(base, table)
                     observe(base, rules, table, family, into: &state)
                 }
                 let disowned = content.foreign.filter { state[.chain(family, table, $0.name)] != nil }
@@ -92,7 +92,7 @@ extension IPTablesBackend {
         _ base: Chain, _ rules: [FoundRule], _ table: XTTable, _ family: IPFamily,
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
-        kernel.bases.insert(BasePlace(family: family, table: table, chain: base.name))
+        kernel.bases.insert(base, of: table)
         let key = ObjectKey.jump(family, table, base.name)
         let expected = Layout.jumps.first { $0.table == table && $0.base == base.name }.map { ChainRule.known($0.rule) }
         for observed in rules where observed.rule.isJumpOfOurs {
@@ -102,16 +102,6 @@ extension IPTablesBackend {
             } else {
                 state.observe(.stray(family, table, base.name, observed.handle), .rule(observed.rule))
             }
-        }
-    }
-
-    /// A chain of a base chain's name that nothing calls, or at another place, is not what iptables makes.
-    private static func check(_ chain: Chain, _ table: XTTable) throws(KernelError) {
-        let expected = table.chain(chain.name, chain.family).hook
-        guard let hook = chain.hook, hook.kind == expected?.kind, hook.point == expected?.point else {
-            throw .foreign(
-                "the chain \(chain.name) of the table \(chain.family == .ipv4 ? "ip" : "ip6") \(chain.table) is not what "
-                    + "iptables makes: it has another type or hook")
         }
     }
 

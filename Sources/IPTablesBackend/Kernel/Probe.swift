@@ -51,70 +51,19 @@ extension IPTablesBackend {
         return error.backendError
     }
 
-    /// The extensions among these that the kernel lacks. Nothing is changed: each is tried in a transaction that ends in
-    /// a request that the kernel must refuse, and what counts is whether it refuses anything before that.
     mutating func missing(
         _ extensions: [KernelExtension], _ family: IPFamily
     ) throws(KernelError) -> [KernelExtension] {
-        var missing: [KernelExtension] = []
-        for tried in extensions {
-            let table = tried.table.table(family)
-            var batch = Batch(generation: nil)
-            batch.add(table)
-            let chain = Chain(family: family, table: table.name, name: ChainName.prefix + "PROBE")
-            batch.add(chain)
-            batch.add(Rule([tried.expression], compatibility: .init(protocolNumber: tried.protocolNumber)), to: chain)
-            var trial: Batch? = consume batch
-            let isRefused = try read { (socket) throws(NetlinkError) in
-                guard let batch = trial.take() else { return false }
-                return try socket.refuses(batch, impossibleIn: table)
-            }
-            if isRefused { missing.append(tried) }
-        }
-        return missing
+        try session.missing(extensions, family, probe: ChainName.prefix + "PROBE")
     }
 }
 
-/// A match or target of iptables that a rule uses, with one of its uses.
-struct KernelExtension: Hashable {
-    let name: String
-    let table: XTTable
-    let expression: Expression
-
+extension KernelExtension {
     /// What an object of ours needs.
     static func needed(by key: ObjectKey, _ value: ObjectValue) -> [KernelExtension] {
         ObjectValue?.some(value).rules.compactMap(\.known).flatMap { rule in
             rule.expressions(key.family).compactMap { KernelExtension($0, key.table) }
         }
-    }
-
-    /// Nil for what is no extension.
-    init?(_ expression: Expression, _ table: XTTable) {
-        switch expression {
-        case .match(let name, _, _): self.name = "match \(name) (module xt_\(name))"
-        case .target(let name, _, _): self.name = "target \(name)"
-        default: return nil
-        }
-        self.table = table
-        self.expression = expression
-    }
-
-    /// Some extensions insist on a protocol.
-    var protocolNumber: UInt8 {
-        switch expression {
-        case .match("sctp", _, _): TransportProtocol.sctp.rawValue
-        case .target("DNAT", _, _): TransportProtocol.tcp.rawValue
-        default: 0
-        }
-    }
-
-    static func == (left: KernelExtension, right: KernelExtension) -> Bool {
-        left.name == right.name && left.table == right.table
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(name)
-        hasher.combine(table)
     }
 }
 

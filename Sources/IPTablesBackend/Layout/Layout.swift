@@ -1,5 +1,6 @@
 internal import Dataplane
 internal import NetAddress
+internal import RulesetAccess
 internal import ServicePlan
 internal import XTables
 
@@ -99,15 +100,7 @@ struct Layout: Sendable {
     }
 
     /// Matches packets from pods, one match for each block of their addresses and each interface.
-    func fromPods(_ family: IPFamily) -> [[XTMatch]] {
-        options.node.clusterCIDRs.filter { $0.family == family }.sorted().map { [.source($0)] }
-            + options.node.podInterfaces.map { interface in
-                switch interface {
-                case .bridge(let name): [.inputInterface(name)]
-                case .prefix(let start): [.inputInterface(start, isPrefix: true)]
-                }
-            }
-    }
+    func fromPods(_ family: IPFamily) -> [[XTMatch]] { options.node.podTraffic(family) }
 
     /// Semantics 22 to 24: who is sent to itself, and who is marked. The bit is cleared, since an encapsulated packet
     /// comes by once more.

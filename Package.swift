@@ -65,6 +65,7 @@ let package = Package(
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "Links", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
+        .target(name: "IPVS", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(
             name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
 
@@ -163,6 +164,8 @@ let package = Package(
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
+        .testTarget(
+            name: "IPVSTests", dependencies: ["DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",

@@ -121,6 +121,27 @@ public struct NetlinkSocket: ~Copyable {
 
     // MARK: - Receiving
 
+    /// Makes room for so many bytes of answers, as the kernel counts them: with what it allocates for each.
+    ///
+    /// - Returns: the room that there is; less without CAP_NET_ADMIN, if the system's limit is lower.
+    public func reserveReceiveBuffer(_ count: Int) -> Int {
+        guard receiveBufferSize < count else { return receiveBufferSize }
+        // The kernel doubles what it is given.
+        var wanted = Int32(clamping: count / 2 + 1)
+        let length = socklen_t(MemoryLayout<Int32>.size)
+        if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, length) != 0 {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &wanted, length)
+        }
+        return receiveBufferSize
+    }
+
+    private var receiveBufferSize: Int {
+        var size: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, &length)
+        return Int(size)
+    }
+
     /// One datagram of the kernel's, or nil if none is waiting and `wait` is false.
     private func receive(wait: Bool, _ operation: String) throws(NetlinkError) -> UnsafeRawBufferPointer? {
         while true {
@@ -138,8 +159,10 @@ public struct NetlinkSocket: ~Copyable {
     /// Sends a batch of messages and collects every answer: refusals, and what was asked to be acknowledged.
     ///
     /// The kernel answers within the call, so that once nothing more is waiting, all is said.
+    ///
+    /// - Parameter needsAll: whether to throw ENOBUFS if some answers were lost, instead of only if all were.
     public mutating func commit(
-        _ batch: borrowing MessageBuffer, operation: String
+        _ batch: borrowing MessageBuffer, operation: String, needsAll: Bool = false
     ) throws(NetlinkError) -> [ErrorMessage] {
         try drain(operation)
         try batch.unsafeBytes { (bytes) throws(NetlinkError) in try send(bytes, operation) }
@@ -158,7 +181,7 @@ public struct NetlinkSocket: ~Copyable {
                 overrun = error
             }
         }
-        if answers.isEmpty, let overrun { throw overrun }
+        if answers.isEmpty || needsAll, let overrun { throw overrun }
         return answers
     }
 

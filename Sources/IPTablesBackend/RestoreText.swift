@@ -44,7 +44,7 @@ public struct RestoreText: ~Copyable {
 
     /// The input for a family's tool.
     public func write(_ family: IPFamily, to text: inout [UInt8]) {
-        for table in XTTable.allCases { content(table, family).writeRestore(to: &text) }
+        for table in XTTable.used { content(table, family).writeRestore(to: &text) }
     }
 
     private func content(_ table: XTTable, _ family: IPFamily) -> XTTableContent {

@@ -89,7 +89,7 @@ extension KernelMemory {
         for change in changes.entries { entryHandles[change.key] = nil }
         for change in changes.chains where ownHandles[change.key] != nil { ownHandles[change.key] = nil }
         for family in IPFamily.allCases {
-            for table in XTTable.allCases where changes.concern(table, family) {
+            for table in XTTable.used where changes.concern(table, family) {
                 bases.insert(BasePlace(family: family, table: table, chain: nil))
                 for base in table.baseChains(family) {
                     bases.insert(BasePlace(family: family, table: table, chain: base.name))

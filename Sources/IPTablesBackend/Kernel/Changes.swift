@@ -95,7 +95,7 @@ struct Changes {
     /// What iptables makes before it is used for the first time.
     private func makeBases(_ kernel: KernelMemory, _ batch: inout Batch) {
         for family in IPFamily.allCases {
-            for table in XTTable.allCases where concern(table, family) {
+            for table in XTTable.used where concern(table, family) {
                 if !kernel.bases.contains(BasePlace(family: family, table: table, chain: nil)) {
                     batch.add(table.table(family))
                 }

@@ -65,7 +65,7 @@ extension IPTablesBackend {
     /// The tables of iptables that there are.
     mutating func tables(_ family: IPFamily) throws(KernelError) -> [XTTable] {
         let names = Set(try read { (socket) throws(NetlinkError) in try socket.tables(family) }.map(\.name))
-        return XTTable.allCases.filter { names.contains($0.rawValue) }
+        return XTTable.used.filter { names.contains($0.rawValue) }
     }
 
     /// Whether a chain of a single service has lost its mark to somebody, but kept a rule that it is to have.

@@ -78,7 +78,7 @@ extension IPTablesBackend {
 extension ChainName {
     /// Whether we name chains so.
     static func isGiven(_ name: String) -> Bool {
-        if Fixed(rawValue: name) != nil || XTTable.allCases.contains(where: { SharedPlace($0, name) != nil }) {
+        if Fixed(rawValue: name) != nil || XTTable.used.contains(where: { SharedPlace($0, name) != nil }) {
             return true
         }
         return isHashed(name)

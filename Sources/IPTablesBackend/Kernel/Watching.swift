@@ -7,7 +7,7 @@ internal import XTables
 
 extension IPTablesBackend {
     public mutating func startWatching() throws(BackendError) -> Int32? {
-        try session.startWatching(tables: Set(XTTable.allCases.map(\.rawValue)))
+        try session.startWatching(tables: Set(XTTable.used.map(\.rawValue)))
     }
 
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { try session.heardChanges() }

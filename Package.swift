@@ -182,7 +182,8 @@ let package = Package(
         .testTarget(
             name: "IPTablesBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress", "RulesetAccess",
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress",
+                "RulesetAccess",
                 "ServiceModel", "ServicePlan", "XTables",
             ]),
         .testTarget(

@@ -21,7 +21,7 @@ public struct AddressMonitor: ~Copyable {
         var hasChanged = false
         do {
             try socket.receiveWaiting("listening for addresses") { message in
-                if AddressMessage(message) != nil { hasChanged = true }
+                if LinkAddress(message) != nil { hasChanged = true }
             }
             return hasChanged
         } catch {

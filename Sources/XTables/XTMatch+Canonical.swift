@@ -35,6 +35,13 @@ extension XTMatch {
             .rateAbove(
                 perSecond: Self.rate(period: Self.period(rate: rate)), burst: burst,
                 name: name.printable(hashlimitNameLength), expireMilliseconds: expire)
+        case .set(let name, let directions, let inverted):
+            .set(name.printable(setNameLength), Array(directions.prefix(Self.setDimensions)), inverted: inverted)
+        case .ipvs(let match):
+            .ipvs(
+                IPVSMatch(
+                    transport: match.transport, address: match.address, port: match.port, direction: match.direction,
+                    method: match.method, isOutside: match.isOutside))
         case .comment(let text): .comment(text.printable(commentLength))
         default: self
         }
@@ -48,6 +55,14 @@ extension XTMatch {
 
     /// The packets in a second of a time between two in microseconds.
     static func rate(period: UInt32) -> UInt32 { microseconds / max(period, 1) }
+}
+
+extension XTTarget {
+    /// The form in which the target is kept.
+    var canonical: XTTarget {
+        guard case .mapMark(let name, let directions) = self else { return self }
+        return .mapMark(set: name.printable(setNameLength), Array(directions.prefix(XTMatch.setDimensions)))
+    }
 }
 
 extension String {
@@ -75,6 +90,8 @@ private let always: UInt32 = 0x8000_0000
 private let interfaceNameLength = 15
 /// `XT_RECENT_NAME_LEN` without the zero (linux/netfilter/xt_recent.h).
 private let recentNameLength = 199
+/// `IPSET_MAXNAMELEN` without the zero (linux/netfilter/ipset/ip_set.h).
+private let setNameLength = 31
 /// `NAME_MAX` without the zero (struct xt_hashlimit_mtinfo3).
 private let hashlimitNameLength = 254
 /// `XT_MAX_COMMENT_LEN` without the zero (linux/netfilter/xt_comment.h).

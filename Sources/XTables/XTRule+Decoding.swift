@@ -5,9 +5,11 @@ public import NetAddress
 
 extension XTRule {
     /// The rule that has these instructions in a table of this family; nil if no rule of ours has exactly these.
-    public init?(_ expressions: [Expression], _ family: IPFamily) {
-        var reader = RuleReader(expressions, family)
-        guard let rule = reader.rule(), rule.expressions(family) == expressions else { return nil }
+    ///
+    /// - Parameter sets: the names of the sets that rules refer to. A rule with another one is none of ours.
+    public init?(_ expressions: [Expression], _ family: IPFamily, sets: SetIndices = SetIndices()) {
+        var reader = RuleReader(expressions, family, sets)
+        guard let rule = reader.rule(), rule.expressions(family, sets: sets) == expressions else { return nil }
         self = rule
     }
 }
@@ -17,12 +19,14 @@ extension XTRule {
 private struct RuleReader {
     private let expressions: [Expression]
     private let family: IPFamily
+    private let sets: SetIndices
     private var index = 0
     private var transport: TransportProtocol?
 
-    init(_ expressions: [Expression], _ family: IPFamily) {
+    init(_ expressions: [Expression], _ family: IPFamily, _ sets: SetIndices) {
         self.expressions = expressions
         self.family = family
+        self.sets = sets
     }
 
     mutating func rule() -> XTRule? {
@@ -30,7 +34,7 @@ private struct RuleReader {
         while let expression = next() {
             if expression == .counter {
                 guard let last = next() else { return XTRule(matches) }
-                guard index == expressions.count, let target = XTTarget(last, family) else { return nil }
+                guard index == expressions.count, let target = XTTarget(last, family, sets) else { return nil }
                 return XTRule(matches, target)
             }
             guard let match = match(expression) else { return nil }
@@ -47,7 +51,7 @@ private struct RuleReader {
 
     private mutating func match(_ expression: Expression) -> XTMatch? {
         switch expression {
-        case .match(let name, _, let payload): return XTMatch(name, Structure(payload), transport, family)
+        case .match(let name, _, let payload): return XTMatch(name, Structure(payload), transport, family, sets)
         case .payload, .meta: break
         default: return nil
         }
@@ -98,7 +102,9 @@ private struct RuleReader {
 }
 
 extension XTMatch {
-    fileprivate init?(_ name: String, _ info: Structure, _ transport: TransportProtocol?, _ family: IPFamily) {
+    fileprivate init?(
+        _ name: String, _ info: Structure, _ transport: TransportProtocol?, _ family: IPFamily, _ sets: SetIndices
+    ) {
         let match: XTMatch? =
             switch name {
             case "comment": info.text(0, 256).map { .comment($0) }
@@ -110,6 +116,8 @@ extension XTMatch {
             case "recent": Self.recent(info)
             case "connlimit": Self.connectionLimit(info, family)
             case "hashlimit": Self.rateLimit(info)
+            case "set": info.set(0, sets).map { .set($0.name, $0.directions, inverted: $0.inverted) }
+            case "ipvs": IPVSMatch(info, family).map { .ipvs($0) }
             default: nil
             }
         guard let match else { return nil }
@@ -146,7 +154,7 @@ extension XTMatch {
 }
 
 extension XTTarget {
-    fileprivate init?(_ expression: Expression, _ family: IPFamily) {
+    fileprivate init?(_ expression: Expression, _ family: IPFamily, _ sets: SetIndices) {
         switch expression {
         case .verdict(.jump(let chain)): self = .jump(chain)
         case .verdict(.goto(let chain)): self = .goto(chain)
@@ -164,6 +172,9 @@ extension XTTarget {
             guard let address = IPAddress(networkBytes: address), let port: UInt16 = Structure(payload).number(36)
             else { return nil }
             self = .redirect(address, UInt16(bigEndian: port))
+        case .target("SET", _, let payload):
+            guard let set = Structure(payload).set(8, sets) else { return nil }
+            self = .mapMark(set: set.name, set.directions)
         case .target("REJECT", _, _): self = .reject
         default: return nil
         }

@@ -5,13 +5,15 @@ public import NetAddress
 
 extension XTRule {
     /// The rule for a table of this family, ready for a batch.
-    public func rule(_ family: IPFamily) -> Rule {
-        Rule(expressions(family), compatibility: .init(protocolNumber: transport?.rawValue ?? 0))
+    ///
+    /// - Parameter sets: the numbers of the sets that it refers to; the kernel refuses the rule without them (ENOENT).
+    public func rule(_ family: IPFamily, sets: SetIndices = SetIndices()) -> Rule {
+        Rule(expressions(family, sets: sets), compatibility: .init(protocolNumber: transport?.rawValue ?? 0))
     }
 
     /// The rule's instructions in a table of this family: the interface, the protocol and the addresses in that order,
     /// all other matches as they come, a counter, and the target.
-    public func expressions(_ family: IPFamily) -> [Expression] {
+    public func expressions(_ family: IPFamily, sets: SetIndices = SetIndices()) -> [Expression] {
         var expressions: [Expression] = []
         expressions.reserveCapacity(matches.count * 2 + 2)
         for case .inputInterface(let name, let isPrefix, let inverted) in matches {
@@ -22,9 +24,9 @@ extension XTRule {
             expressions.append(.meta(.transportProtocol, .first))
             expressions.append(.compare(.first, .equal, [transport.rawValue]))
         }
-        for match in matches { match.append(to: &expressions, family) }
+        for match in matches { match.append(to: &expressions, family, sets) }
         expressions.append(.counter)
-        if let target { expressions.append(target.expression(family)) }
+        if let target { expressions.append(target.expression(family, sets)) }
         return expressions
     }
 
@@ -35,7 +37,7 @@ extension XTRule {
 }
 
 extension XTMatch {
-    fileprivate func append(to expressions: inout [Expression], _ family: IPFamily) {
+    fileprivate func append(to expressions: inout [Expression], _ family: IPFamily, _ sets: SetIndices) {
         switch self {
         case .inputInterface, .transport: break
         case .source(let block, let inverted):
@@ -83,6 +85,11 @@ extension XTMatch {
             let payload = Extension.rateLimit(
                 period: Self.period(rate: rate), burst: burst, name, expire: expire, family)
             expressions.append(.match(name: "hashlimit", revision: 3, payload: payload))
+        case .set(let name, let directions, let inverted):
+            let payload = Extension.set(sets[name] ?? SetIndices.none, directions, inverted: inverted)
+            expressions.append(.match(name: "set", revision: 4, payload: payload))
+        case .ipvs(let match):
+            expressions.append(.match(name: "ipvs", revision: 0, payload: match.structure(family)))
         case .comment(let text):
             expressions.append(.match(name: "comment", revision: 0, payload: Extension.comment(text)))
         }
@@ -110,7 +117,7 @@ extension XTMatch {
 }
 
 extension XTTarget {
-    fileprivate func expression(_ family: IPFamily) -> Expression {
+    fileprivate func expression(_ family: IPFamily, _ sets: SetIndices) -> Expression {
         switch self {
         case .jump(let chain): .verdict(.jump(chain))
         case .goto(let chain): .verdict(.goto(chain))
@@ -123,6 +130,8 @@ extension XTTarget {
             .target(name: "MASQUERADE", revision: 0, payload: Extension.masquerade(isRandom, family))
         case .redirect(let address, let port):
             .target(name: "DNAT", revision: 2, payload: Extension.redirect(address, port))
+        case .mapMark(let name, let directions):
+            .target(name: "SET", revision: 3, payload: Extension.mapMark(sets[name] ?? SetIndices.none, directions))
         case .reject:
             .target(name: "REJECT", revision: 0, payload: Extension.reject(family))
         }

@@ -63,6 +63,11 @@ extension XTMatch {
             text.appendWord(name)
             // A second is what iptables takes by itself.
             if expire != 1000 { text += " --hashlimit-htable-expire \(expire)".utf8 }
+        case .set(let name, let directions, let inverted):
+            text += " -m set\(not(inverted)) --match-set".utf8
+            text.appendWord(name)
+            text += " \(directions.text)".utf8
+        case .ipvs(let match): text += " -m ipvs\(match.text)".utf8
         case .comment(let comment):
             text += " -m comment --comment".utf8
             text.appendText(comment)
@@ -106,6 +111,10 @@ extension XTTarget {
         case .redirect(let address, let port):
             let host = address.family == .ipv4 ? "\(address)" : "[\(address)]"
             text += " -j DNAT --to-destination \(host):\(port)".utf8
+        case .mapMark(let name, let directions):
+            text += " -j SET --map-set".utf8
+            text.appendWord(name)
+            text += " \(directions.text) --map-mark".utf8
         case .reject:
             text += " -j REJECT --reject-with icmp\(family == .ipv4 ? "" : "6")-port-unreachable".utf8
         }

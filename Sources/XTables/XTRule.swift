@@ -13,7 +13,7 @@ public struct XTRule: Hashable, Sendable {
 
     public init(_ matches: [XTMatch], _ target: XTTarget? = nil) {
         self.matches = Self.ordered(matches)
-        self.target = target
+        self.target = target?.canonical
     }
 
     /// The protocol that `-p` names, by itself or before a port.
@@ -25,6 +25,14 @@ public struct XTRule: Hashable, Sendable {
             }
         }
         return nil
+    }
+
+    /// The sets whose numbers it takes to write or read the rule.
+    public var setNames: [String] {
+        var names: [String] = []
+        for case .set(let name, _, _) in matches { names.append(name) }
+        if case .mapMark(let name, _)? = target { names.append(name) }
+        return names
     }
 
     private static func ordered(_ matches: [XTMatch]) -> [XTMatch] {
@@ -84,6 +92,11 @@ public enum XTMatch: Hashable, Sendable {
     /// those above 1,000 can be told apart. Rules with the same name share a table, made with the first one's numbers.
     /// Names have at most 254 bytes.
     case rateAbove(perSecond: UInt32, burst: UInt32, name: String, expireMilliseconds: UInt32)
+    /// `-m set --match-set SVCCTL-LOCAL dst,dst,src`: the packet's addresses and ports are in a set of ipset, each part
+    /// compared with the source's or the destination's. 1 to 6 parts; names have at most 31 bytes.
+    case set(String, [SetDirection], inverted: Bool = false)
+    /// `-m ipvs --vaddr 10.96.0.10 --vport 80`.
+    case ipvs(IPVSMatch)
     /// `-m comment --comment "default/web:http"`: at most 255 bytes, without control characters. Always matches.
     case comment(String)
 }
@@ -103,6 +116,9 @@ public enum XTTarget: Hashable, Sendable {
     case masquerade(isRandom: Bool)
     /// `-j DNAT --to-destination 10.244.0.2:8080`. Allowed in `nat` below PREROUTING and OUTPUT alone; needs `-p`.
     case redirect(IPAddress, UInt16)
+    /// `-j SET --map-set SVCCTL-MARKS dst,dst --map-mark`: the mark becomes what the set's element says, if there is one
+    /// (skbinfo). Allowed in `mangle` alone.
+    case mapMark(set: String, [SetDirection])
     /// `-j REJECT`: port unreachable. Allowed in `filter` alone.
     case reject
 }

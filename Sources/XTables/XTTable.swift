@@ -8,6 +8,7 @@ public import NetAddress
 public enum XTTable: String, Hashable, Sendable, CaseIterable {
     case nat
     case filter
+    case mangle
 
     /// The nf_tables table.
     public func table(_ family: IPFamily) -> Table { Table(family: family, name: rawValue) }
@@ -25,8 +26,8 @@ public enum XTTable: String, Hashable, Sendable, CaseIterable {
     /// Whether the name is that of a base chain.
     public func isBaseChain(_ name: String) -> Bool { hooks.contains { $0.name == name } }
 
-    /// Priorities are `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC` and `NF_IP_PRI_FILTER` (linux/netfilter_ipv4.h), which
-    /// are the same in IPv6.
+    /// Priorities are `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC`, `NF_IP_PRI_FILTER` and `NF_IP_PRI_MANGLE`
+    /// (linux/netfilter_ipv4.h), which are the same in IPv6.
     private var hooks: [(name: String, hook: Chain.Hook)] {
         switch self {
         case .nat:
@@ -41,6 +42,15 @@ public enum XTTable: String, Hashable, Sendable, CaseIterable {
                 ("INPUT", Chain.Hook(kind: .filter, point: .input, priority: 0)),
                 ("FORWARD", Chain.Hook(kind: .filter, point: .forward, priority: 0)),
                 ("OUTPUT", Chain.Hook(kind: .filter, point: .output, priority: 0)),
+            ]
+        case .mangle:
+            [
+                ("PREROUTING", Chain.Hook(kind: .filter, point: .prerouting, priority: -150)),
+                ("INPUT", Chain.Hook(kind: .filter, point: .input, priority: -150)),
+                ("FORWARD", Chain.Hook(kind: .filter, point: .forward, priority: -150)),
+                // What changes a packet's mark here has it routed again.
+                ("OUTPUT", Chain.Hook(kind: .route, point: .output, priority: -150)),
+                ("POSTROUTING", Chain.Hook(kind: .filter, point: .postrouting, priority: -150)),
             ]
         }
     }

@@ -1,3 +1,4 @@
+import DataplaneTestKit
 import NetAddress
 import Testing
 
@@ -111,7 +112,7 @@ struct XTCase: Sendable, CustomTestStringConvertible {
     ]
 
     private static func both(_ family: IPFamily) -> [XTCase] {
-        interfacesAndPorts + marksAndConnections + ratesAndTexts + targets
+        interfacesAndPorts + marksAndConnections + ratesAndTexts + targets + sets + ipvs(family)
     }
 
     private static let interfacesAndPorts: [XTCase] = [
@@ -194,4 +195,79 @@ struct XTCase: Sendable, CustomTestStringConvertible {
             [.mark(0x4000, mask: 0x4000)], .masquerade(isRandom: true),
             "-m mark --mark 0x4000/0x4000 -j MASQUERADE --random-fully"),
     ]
+
+    private static let sets: [XTCase] = [
+        XTCase([.set("WEB", [.destination, .destination])], .jump("OTHER"), "-m set --match-set WEB dst,dst -j OTHER"),
+        XTCase([.set("WEB", [.source, .destination], inverted: true)], "-m set ! --match-set WEB src,dst"),
+        XTCase(
+            .filter, [.set("RANGES", [.destination, .destination, .source]), .transport(.tcp)], .return,
+            "-p tcp -m set --match-set RANGES dst,dst,src -j RETURN"),
+        XTCase(
+            [.set("RANGES", [.source, .source, .source, .destination, .source, .destination])],
+            "-m set --match-set RANGES src,src,src,dst,src,dst"),
+        XTCase(
+            [.set("WEB", [.destination, .destination]), .set("RANGES", [.source])],
+            "-m set --match-set WEB dst,dst -m set --match-set RANGES src"),
+        XTCase(
+            .mangle, [.comment("x")], .mapMark(set: "WEB", [.destination, .destination]),
+            "-m comment --comment x -j SET --map-set WEB dst,dst --map-mark"),
+        XTCase(.mangle, [], .mapMark(set: "RANGES", [.source]), "-j SET --map-set RANGES src --map-mark"),
+        XTCase(
+            .mangle, [.mark(1, mask: 1)], .setMark(2, mask: 3), "-m mark --mark 0x1/0x1 -j MARK --set-xmark 0x2/0x3"),
+    ]
+
+    private static func ipvs(_ family: IPFamily) -> [XTCase] {
+        let address = family == .ipv4 ? "10.96.0.10" : "fd00::a"
+        let whole = block("\(address)/\(family.addressBits)")
+        let addresses = family == .ipv4 ? "10.96.0.0/12" : "fd00::/108"
+        return [
+            XTCase([.ipvs(IPVSMatch())], "-m ipvs --ipvs"),
+            XTCase([.ipvs(IPVSMatch(isOutside: true))], "-m ipvs ! --ipvs"),
+            XTCase([.ipvs(IPVSMatch(transport: .sctp, isOutside: true))], "-m ipvs --vproto 132"),
+            XTCase([.ipvs(IPVSMatch(address: whole))], "-m ipvs --vaddr \(address)"),
+            XTCase([.ipvs(IPVSMatch(address: block(addresses)))], "-m ipvs --vaddr \(addresses)"),
+            XTCase([.ipvs(IPVSMatch(direction: .original))], "-m ipvs --vdir ORIGINAL"),
+            XTCase([.ipvs(IPVSMatch(direction: .reply))], "-m ipvs --vdir REPLY"),
+            XTCase([.ipvs(IPVSMatch(method: .masquerade))], "-m ipvs --vmethod MASQ"),
+            XTCase([.ipvs(IPVSMatch(method: .tunnel))], "-m ipvs --vmethod IPIP"),
+            XTCase(
+                [
+                    .ipvs(
+                        IPVSMatch(
+                            transport: .tcp, address: whole, port: 80, direction: .original, method: .direct))
+                ], .jump("OTHER"),
+                "-m ipvs --vproto 6 --vaddr \(address) --vport 80 --vdir ORIGINAL --vmethod GATE -j OTHER"),
+        ]
+    }
+}
+
+extension XTCase {
+    /// The sets that cases refer to, by the numbers that the kernel gives the first sets of a namespace.
+    static let indices = SetIndices(["WEB": 0, "RANGES": 1])
+
+    /// Makes the sets, in this order.
+    static func makeSets(_ family: IPFamily, in namespace: NetworkNamespace) throws {
+        let family = "family \(family == .ipv4 ? "inet" : "inet6")"
+        try namespace.tool(
+            ["ipset", "restore"],
+            input: "create WEB hash:ip,port \(family) skbinfo\ncreate RANGES hash:ip,port,net \(family) skbinfo\n")
+    }
+
+    /// Whether this kernel and this machine's tools have what the case takes.
+    var isPossible: Bool {
+        if text.contains("-m ipvs") { return Self.hasIPVS }
+        return rule.setNames.isEmpty || Self.hasSets
+    }
+
+    static let hasSets = has("-m set --match-set WEB dst,dst")
+    static let hasIPVS = has("-m ipvs --ipvs")
+
+    private static func has(_ match: String) -> Bool {
+        guard let namespace = try? NetworkNamespace("probe") else { return false }
+        if match.contains("WEB") {
+            guard (try? makeSets(.ipv4, in: namespace)) != nil else { return false }
+        }
+        let command = ["iptables-nft", "-A", "INPUT"] + match.split(separator: " ").map(String.init)
+        return (try? namespace.tool(command)) != nil
+    }
 }

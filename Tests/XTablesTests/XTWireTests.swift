@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: IPFamily.allCases) func restoringSendsTheSame(_ family: IPFamily) throws {
         let layout = Layout(family)
-        let namespace = try NetworkNamespace("traced")
+        let namespace = try layout.namespace("traced")
         let sent = try NetlinkTrace.rules(
             of: [layout.tool + "-restore"], input: layout.handwritten, in: namespace)
         for (index, test) in layout.cases.enumerated() {
@@ -24,7 +24,7 @@ import Testing
     /// A single command sends what a restore does: one of each kind of match and target.
     @Test(arguments: IPFamily.allCases) func addingSendsTheSame(_ family: IPFamily) throws {
         let layout = Layout(family)
-        let namespace = try NetworkNamespace("traced")
+        let namespace = try layout.namespace("traced")
         for table in XTTable.allCases {
             let chains = layout.cases.indices.map { ":\(layout.name($0)) - [0:0]\n" }.joined()
             try namespace.tool(
@@ -47,7 +47,7 @@ import Testing
 
     private static func compare(_ theirs: [RuleMessage], with test: XTCase, _ chain: String, _ family: IPFamily) {
         var batch = Batch(generation: nil)
-        batch.add(test.rule.rule(family), to: test.table.chain(chain, family))
+        batch.add(test.rule.rule(family, sets: XTCase.indices), to: test.table.chain(chain, family))
         let ours = RuleMessage.all(in: batch.finished())
         guard theirs.count == 1, ours.count == 1, let their = theirs.first, let our = ours.first else {
             Issue.record("\(theirs.count) messages of theirs, \(ours.count) of ours for \(test.text)")

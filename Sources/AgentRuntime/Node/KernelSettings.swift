@@ -1,5 +1,5 @@
 internal import Agent
-internal import Glibc
+internal import Links
 internal import ServicePlan
 
 /// The kernel's settings (sysctl(8)) that the rules need to do their work.
@@ -12,8 +12,6 @@ enum KernelSettings {
         var harm: String
         /// Whether it counts only where it exists.
         var isOptional = false
-
-        var path: String { "/proc/sys/" + name.split(separator: ".").joined(separator: "/") }
     }
 
     static func needed(_ settings: AgentSettings) -> [Setting] {
@@ -45,7 +43,7 @@ enum KernelSettings {
         var wrong: [String: String] = [:]
         var done: [String] = []
         for setting in needed {
-            guard let value = read(setting.path) else {
+            guard let value = try? Sysctl.read(setting.name) else {
                 if !setting.isOptional {
                     wrong[setting.name] = "\(setting.name) is not there: \(setting.harm); load its module"
                 }
@@ -53,33 +51,17 @@ enum KernelSettings {
             }
             guard value != setting.value else { continue }
             let what = "\(setting.name) is \(value) and must be \(setting.value), or \(setting.harm)"
-            if !sets {
+            guard sets else {
                 wrong[setting.name] = "\(what); set it, or use --set-sysctls"
-            } else if let problem = write(setting.value, to: setting.path) {
-                wrong[setting.name] = "\(what); it cannot be set: \(problem)"
-            } else {
+                continue
+            }
+            do {
+                try Sysctl.write(setting.name, setting.value)
                 done.append("\(setting.name) is set to \(setting.value); it was \(value)")
+            } catch {
+                wrong[setting.name] = "\(what); it cannot be set: \(error.sentence)"
             }
         }
         return (wrong, done)
-    }
-
-    private static func read(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 64)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        return String(decoding: bytes.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)
-    }
-
-    /// What is in the way; nil if it was written.
-    private static func write(_ value: String, to path: String) -> String? {
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return String(cString: strerror(errno)) }
-        defer { close(descriptor) }
-        let bytes = Array(value.utf8)
-        return Glibc.write(descriptor, bytes, bytes.count) == bytes.count ? nil : String(cString: strerror(errno))
     }
 }

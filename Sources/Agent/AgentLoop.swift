@@ -13,7 +13,7 @@ public struct LoopSetup: Sendable {
     /// nothing is written to the kernel before each has said that it is complete.
     public var sources: [String] = []
     /// Why the backend cannot serve a service; nil if it can.
-    public var refusal: @Sendable (Service) -> String? = { _ in nil }
+    public var refusal: @Sendable (Service, NodeFacts) -> String? = { _, _ in nil }
     /// Is called when the first state stands in the kernel, and after full comparisons until it returns true.
     public var whenInPlace: @Sendable () -> Bool = { true }
     /// How often the loop says that it is alive, even if nothing happens; nil for never.
@@ -45,12 +45,16 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var untoldChanges = 0
     /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
     private var areHealthChecksNew = true
+    /// When to look at what the backend has left in the kernel.
+    private var attentionDue: SyncSchedule.Instant?
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
         engine = ReconcileEngine(backend, node: setup.node)
         node = setup.node
-        schedule = SyncSchedule(setup.schedule)
+        var settings = setup.schedule
+        if let longest = Backend.longestTrust { settings.resyncPeriod = min(settings.resyncPeriod, longest) }
+        schedule = SyncSchedule(settings)
         sources = MergedSources(names: setup.sources)
         admission = Admission(setup.refusal)
         healthChecks = HealthChecks(nodeName: setup.node.nodeName)
@@ -76,6 +80,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 wait(for: step)
             }
             hear()
+            attend()
         }
     }
 
@@ -88,6 +93,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         if let watched { entries.append(pollfd(fd: watched, events: Int16(POLLIN), revents: 0)) }
         var patience = heartbeat
         if case .wait(let until) = step { patience = min(patience ?? .seconds(1 << 20), max(.zero, until - now)) }
+        if let attentionDue { patience = min(patience ?? .seconds(1 << 20), max(.zero, attentionDue - now)) }
         var milliseconds: Int32 = -1
         if let (seconds, attoseconds) = patience?.components {
             milliseconds = Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
@@ -122,7 +128,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private mutating func take(_ update: SourceUpdate, from source: Int) {
         let merged = sources.receive(update, from: source)
         decoding += update.decoding
-        let changes = admission.admit(merged.changes)
+        let changes = admission.admit(merged.changes, on: node)
         if !changes.isEmpty {
             plan { $0.take(changes) }
             schedule.definitionsChanged()
@@ -146,7 +152,11 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         guard addresses != node.addresses else { return }
         node.addresses = addresses
         let node = node
-        plan { $0.move(to: node) }
+        let readmitted = admission.readmit(on: node)
+        plan {
+            $0.move(to: node)
+            if !readmitted.isEmpty { $0.take(readmitted) }
+        }
         schedule.definitionsChanged()
         tellPending()
     }
@@ -164,6 +174,20 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     }
 
     // MARK: - The kernel
+
+    /// Looks now and then at what the backend has left in the kernel.
+    private mutating func attend() {
+        guard let period = engine.backend.attentionPeriod else { return attentionDue = nil }
+        guard let due = attentionDue else { return attentionDue = now + period }
+        guard due <= now else { return }
+        attentionDue = now + period
+        do {
+            try engine.attend()
+        } catch {
+            observer.synchronizationFailed(error, failures: schedule.failureCount)
+            schedule.kernelChanged()
+        }
+    }
 
     private mutating func synchronize(isFull: Bool) {
         schedule.began(isFull: isFull)

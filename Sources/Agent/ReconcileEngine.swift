@@ -80,7 +80,7 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
             try apply(&report)
             noteSettled()
         } catch {
-            guard error.kind == .refused, !unsettled.isEmpty else { throw error }
+            guard error.concernsServices, !unsettled.isEmpty else { throw error }
             try isolate(into: &report)
         }
         udpChanges.merge(report.summary.udp)
@@ -98,6 +98,9 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         report.refused = refused
         return report
     }
+
+    /// Looks at what the backend has left in the kernel, and finishes what can be finished now.
+    public mutating func attend() throws(BackendError) { try backend.attend(to: &state) }
 
     private mutating func observe(_ report: inout SyncReport) throws(BackendError) {
         let start = ContinuousClock.now
@@ -158,7 +161,7 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
             try apply(&report)
             noteSettled()
         } catch {
-            guard error.kind == .refused else { throw error }
+            guard error.concernsServices else { throw error }
             replace(names.map { ($0, before[$0] ?? nil) })
             unsettled = [:]
             guard names.count > 1 else { return refused[first] = error }
@@ -203,4 +206,9 @@ public enum SyncPhase: String, Hashable, Sendable, CaseIterable {
     case transaction
     /// Ending UDP flows whose endpoint is gone.
     case flows
+}
+
+extension BackendError {
+    /// Whether it may be one service alone that asks for what cannot be had.
+    fileprivate var concernsServices: Bool { kind == .refused || kind == .unsupported }
 }

@@ -37,11 +37,11 @@ extension BackendName {
         }
     }
 
-    /// What of a service it does not do.
-    public func limits(of service: Service) -> [BackendLimit] {
+    /// What of a service it does not do on such a node.
+    public func limits(of service: Service, on node: NodeFacts) -> [BackendLimit] {
         switch self {
-        case .nftables: NFTablesBackend.limits(of: service)
-        case .iptables: IPTablesBackend.limits(of: service)
+        case .nftables: NFTablesBackend.limits(of: service, on: node)
+        case .iptables: IPTablesBackend.limits(of: service, on: node)
         }
     }
 

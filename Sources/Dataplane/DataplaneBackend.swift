@@ -35,6 +35,17 @@ public protocol DataplaneBackend: ~Copyable {
     /// How long the kernel has worked on transactions of `apply` so far.
     var transactionTime: Duration { get }
 
+    /// How soon something that was left in the kernel must be looked at again, as long as there is something such; nil if
+    /// there is nothing.
+    var attentionPeriod: Duration? { get }
+
+    /// Looks at what was left in the kernel, and finishes what can be finished now.
+    mutating func attend(to state: inout DeltaTracker<Key, Value>) throws(BackendError)
+
+    /// The most time that may pass between two full comparisons, where the kernel does not tell of others' changes; nil
+    /// where it does.
+    static var longestTrust: Duration? { get }
+
     /// Removes everything of ours and nothing else.
     mutating func removeAll() throws(BackendError) -> ChangeSummary
 
@@ -65,6 +76,9 @@ extension DataplaneBackend where Self: ~Copyable {
     }
 
     public var transactionTime: Duration { .zero }
+    public var attentionPeriod: Duration? { nil }
+    public mutating func attend(to state: inout DeltaTracker<Key, Value>) throws(BackendError) {}
+    public static var longestTrust: Duration? { nil }
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
 }

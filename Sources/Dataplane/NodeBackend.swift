@@ -1,4 +1,5 @@
 public import ServiceModel
+public import ServicePlan
 
 /// A backend as a program runs it that lets its user choose among several.
 public protocol NodeBackend: DataplaneBackend, ~Copyable {
@@ -7,8 +8,8 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
 
     init(options: LayoutOptions)
 
-    /// What of a service it does not do.
-    static func limits(of service: Service) -> [BackendLimit]
+    /// What of a service it does not do on such a node.
+    static func limits(of service: Service, on node: NodeFacts) -> [BackendLimit]
 
     /// The differences between what should be and what is, in a fixed order. A changed object has two lines: what is
     /// there, and what should be.

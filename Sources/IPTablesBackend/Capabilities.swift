@@ -1,5 +1,6 @@
 public import Dataplane
 public import ServiceModel
+public import ServicePlan
 
 extension IPTablesBackend {
     /// What this backend does of all that a definition can ask for.
@@ -37,7 +38,7 @@ extension IPTablesBackend {
     public static let schedulers: [Scheduler] = [.random]
 
     /// What of a service this backend does not do.
-    public static func limits(of service: Service) -> [BackendLimit] {
+    public static func limits(of service: Service, on node: NodeFacts) -> [BackendLimit] {
         BackendLimit.common(service, schedulers, backend: name)
     }
 }

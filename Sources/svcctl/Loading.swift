@@ -32,9 +32,9 @@ struct DefinitionArguments: ParsableArguments {
 
 extension Definitions {
     /// What the backend does not do of all this. An error is refused, never done in another way.
-    func limits(_ backend: BackendName) -> [Finding] {
+    func limits(_ backend: BackendName, _ node: NodeFacts) -> [Finding] {
         services.flatMap { service in
-            backend.limits(of: service).map { limit in
+            backend.limits(of: service, on: node).map { limit in
                 Finding(
                     severity: limit.isRefused ? .error : .warning, place: Place(input: "service \(service.name)"),
                     message: limit.message)
@@ -44,7 +44,7 @@ extension Definitions {
 
     /// Plans all services, and says what is not as the definitions have it.
     func plans(_ node: NodeFacts, _ backend: BackendName, _ logger: Logger) throws -> ServicePlans {
-        let limits = limits(backend)
+        let limits = limits(backend, node)
         guard limits.allSatisfy({ $0.severity == .warning }) else { throw InvalidDefinitions(findings: limits) }
         for limit in limits { logger.warning("\(limit.place.input): \(limit.message)") }
         let plans = ServicePlans(services, node: node)

@@ -1,6 +1,7 @@
 import Agent
 import NetAddress
 import ServiceModel
+import ServicePlan
 import Testing
 
 @Suite struct AdmissionTests {
@@ -10,17 +11,37 @@ import Testing
 
     /// What cannot be served keeps its last good state, and so do not the others.
     @Test func holdsBackWhatCannotBeServed() {
-        var admission = Admission { $0.scheduler == .random ? nil : "not possible" }
+        var admission = Admission { service, _ in service.scheduler == .random ? nil : "not possible" }
         let (good, other) = (Self.service(1), Self.service(2))
         let bad = Self.service(1) { $0.scheduler = .maglev }
-        var admitted = admission.admit([good.name: good])
+        var admitted = admission.admit([good.name: good], on: NodeFacts())
         #expect(admitted.keys.sorted() == [good.name])
-        admitted = admission.admit([bad.name: bad, other.name: other])
+        admitted = admission.admit([bad.name: bad, other.name: other], on: NodeFacts())
         #expect(admitted.keys.sorted() == [other.name])
         #expect(admission.reasons == [bad.name: "not possible"])
-        admitted = admission.admit([bad.name: nil])
+        admitted = admission.admit([bad.name: nil], on: NodeFacts())
         #expect(admitted == [bad.name: nil])
         #expect(admission.reasons.isEmpty)
+    }
+
+    /// What stood in the way may go.
+    @Test func letsInWhatFitsTheNodeNow() {
+        var admission = Admission { service, node in
+            node.addresses?.isDisjoint(with: service.clusterIPs) == false ? "the node's own" : nil
+        }
+        let service = Self.service(1)
+        var node = NodeFacts()
+        node.addresses = Set(service.clusterIPs)
+        var admitted = admission.admit([service.name: service], on: node)
+        #expect(admitted.isEmpty)
+        admitted = admission.readmit(on: node)
+        #expect(admitted.isEmpty)
+        node.addresses = []
+        admitted = admission.readmit(on: node)
+        #expect(admitted == [service.name: service])
+        #expect(admission.reasons.isEmpty)
+        admitted = admission.readmit(on: node)
+        #expect(admitted.isEmpty)
     }
 
     @Test func countsLocalEndpoints() {

@@ -18,7 +18,7 @@ final class Cycle: Sendable {
 
     /// Starts.
     ///
-    /// - Throws: `NetlinkError` if the node's addresses cannot be read.
+    /// - Throws: if the node's addresses cannot be read.
     /// - Parameter onEnd: is called once, when the loop has ended: with the reason if it could not go on.
     init(
         _ settings: AgentSettings, _ sources: [any DefinitionSource], _ reporter: Reporter, heartbeat: Duration,
@@ -80,7 +80,9 @@ final class Cycle: Sendable {
         setup.schedule = settings.schedule
         setup.sources = sources
         setup.heartbeat = heartbeat
-        setup.refusal = { service in backend.limits(of: service).first { $0.isRefused }?.message }
+        setup.refusal = { service, node in
+            backend.limits(of: service, on: node).first { $0.isRefused }?.message
+        }
         // Only now, so that no connection meets a node without rules (semantics 63).
         setup.whenInPlace = { Self.remove(backend.others, reporter) }
         try backend.visit(Run(layout: settings.layout, setup: setup, inbox: inbox, reporter: reporter))

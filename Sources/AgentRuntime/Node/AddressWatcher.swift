@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Dataplane
 internal import Links
 internal import NetAddress
 internal import Netlink
@@ -17,9 +18,9 @@ final class AddressWatcher: Sendable {
     /// Two ends of a connection: closing one wakes the thread that waits at the other.
     private let stopping: (inside: Int32, outside: Int32)
 
-    init() throws(NetlinkError) {
+    init() throws {
         var sockets = Sockets(monitor: try AddressMonitor(), reader: try NodeAddressReader())
-        first = try sockets.reader.addresses()
+        first = try sockets.reader.addresses(exceptOn: ServiceDevice.names)
         self.sockets = Mutex(sockets)
         var pair: [Int32] = [-1, -1]
         socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair)
@@ -46,7 +47,7 @@ final class AddressWatcher: Sendable {
     /// The addresses, if they changed. What cannot be read now is read at the next change.
     private static func news(_ sockets: inout Sockets) -> Set<IPAddress>? {
         guard (try? sockets.monitor.hasChanged()) ?? true else { return nil }
-        return try? sockets.reader.addresses()
+        return try? sockets.reader.addresses(exceptOn: ServiceDevice.names)
     }
 
     /// Ends ``run(_:)``. It is called once.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import NFTables
 internal import ServiceModel
+internal import ServicePlan
 internal import ServiceSource
 
 struct Check: ParsableCommand {
@@ -25,10 +26,13 @@ struct Check: ParsableCommand {
     func run() throws {
         var findings: [Finding] = []
         var valid: Definitions?
+        // The definitions are checked for any node.
+        var facts = NodeFacts()
+        facts.addresses = []
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
             let decoded = try Definitions(decoding: inputs)
-            findings = decoded.warnings + decoded.limits(backend.backend)
+            findings = decoded.warnings + decoded.limits(backend.backend, facts)
             valid = findings.contains { $0.severity == .error } ? nil : decoded
             if node { findings += try backend.backend.obstacles().map(Self.finding) }
         } catch let error as InvalidDefinitions {

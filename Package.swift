@@ -27,6 +27,10 @@ let package = Package(
     products: [
         .executable(name: "svcctl", targets: ["svcctl"])
     ],
+    traits: [
+        .default(enabledTraits: ["IPSet"]),
+        .trait(name: "IPSet", description: "Sets of ipset by libipset, which is GPL-2.0-only"),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
@@ -42,6 +46,8 @@ let package = Package(
         .systemLibrary(
             name: "CNetfilter", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libmnl-dev", "libnftnl-dev", "pkg-config"])]),
+        // GPL-2.0-only: nothing but `IPSet` may need it, and nothing does without the trait.
+        .systemLibrary(name: "CIPSet", pkgConfig: "libipset", providers: [.apt(["libipset-dev"])]),
         .target(name: "NetAddress"),
 
         // Layer 1: bytes on the netlink wire; what users define.
@@ -64,6 +70,11 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(
+            name: "IPSet",
+            dependencies: [
+                .target(name: "CIPSet", condition: .when(traits: ["IPSet"])), "NetAddress", "Netlink", "NetlinkWire",
+            ]),
         .target(name: "Links", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "IPVS", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(
@@ -90,8 +101,18 @@ let package = Package(
             ]),
 
         .target(
+            name: "IPVSBackend",
+            dependencies: [
+                "Dataplane", "IPSet", "IPVS", "Links", "NFTables", "NetAddress", "Netlink", "RulesetAccess",
+                "ServiceModel", "ServicePlan", "XTables",
+            ]),
+
+        .target(
             name: "Backends",
-            dependencies: ["Dataplane", "IPTablesBackend", "NFTablesBackend", "ServiceModel", "ServicePlan"]),
+            dependencies: [
+                "Dataplane", "IPTablesBackend", "IPVSBackend", "Links", "NFTablesBackend", "Netlink", "ServiceModel",
+                "ServicePlan",
+            ]),
 
         // Layer 5: the node agent.
         .target(
@@ -119,7 +140,7 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Agent", "AgentRuntime", "Backends", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables",
+                "Agent", "AgentRuntime", "Backends", "Dataplane", "EtcdSource", "IPTablesBackend", "IPVSBackend", "NFTables",
                 "NFTablesBackend",
                 "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),
@@ -142,7 +163,7 @@ let package = Package(
 
         .target(
             name: "DataplaneConformance",
-            dependencies: ["DataplaneTestKit", "NetAddress", "ServiceModel", "ServicePlan"]),
+            dependencies: ["Dataplane", "DataplaneTestKit", "NetAddress", "ServiceModel", "ServicePlan"]),
 
         .testTarget(
             name: "AgentTests",
@@ -185,6 +206,12 @@ let package = Package(
                 "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPTablesBackend", "NFTables", "NetAddress",
                 "RulesetAccess",
                 "ServiceModel", "ServicePlan", "XTables",
+            ]),
+        .testTarget(
+            name: "IPVSBackendTests",
+            dependencies: [
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPVSBackend", "Links", "NetAddress",
+                "ServiceModel", "ServicePlan",
             ]),
         .testTarget(
             name: "PacketTraceTests",

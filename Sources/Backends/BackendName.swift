@@ -1,5 +1,6 @@
 public import Dataplane
 internal import IPTablesBackend
+internal import IPVSBackend
 internal import NFTablesBackend
 public import ServiceModel
 public import ServicePlan
@@ -8,6 +9,7 @@ public import ServicePlan
 public enum BackendName: String, CaseIterable, Sendable {
     case nftables
     case iptables
+    case ipvs
 
     /// All others.
     public var others: [BackendName] { Self.allCases.filter { $0 != self } }
@@ -26,6 +28,7 @@ extension BackendName {
         switch self {
         case .nftables: try visitor.visit(NFTablesBackend.self)
         case .iptables: try visitor.visit(IPTablesBackend.self)
+        case .ipvs: try visitor.visit(IPVSBackend.self)
         }
     }
 
@@ -34,6 +37,7 @@ extension BackendName {
         switch self {
         case .nftables: NFTablesBackend.capabilities
         case .iptables: IPTablesBackend.capabilities
+        case .ipvs: IPVSBackend.capabilities
         }
     }
 
@@ -42,6 +46,16 @@ extension BackendName {
         switch self {
         case .nftables: NFTablesBackend.limits(of: service, on: node)
         case .iptables: IPTablesBackend.limits(of: service, on: node)
+        case .ipvs: IPVSBackend.limits(of: service, on: node)
+        }
+    }
+
+    /// What it needs of the kernel's settings, beyond forwarding.
+    public var kernelSettings: [KernelSetting] {
+        switch self {
+        case .nftables: NFTablesBackend.kernelSettings
+        case .iptables: IPTablesBackend.kernelSettings
+        case .ipvs: IPVSBackend.kernelSettings
         }
     }
 

@@ -31,6 +31,10 @@ public struct FrontendStatus: Hashable, Sendable {
     public var connections: UInt64
     /// Connections that were refused or dropped: for want of endpoints, by lists of sources, or by limits.
     public var drops: UInt64
+    /// Nil where the kernel does not count it.
+    public var traffic: TrafficStatus?
+    /// The endpoints once more, where the kernel counts for each.
+    public var endpointDetails: [EndpointStatus] = []
 
     public init(
         service: String, kind: Kind, family: IPFamily, address: IPAddress?, transport: TransportProtocol, port: UInt16,

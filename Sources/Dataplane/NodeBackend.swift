@@ -8,6 +8,9 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
 
     init(options: LayoutOptions)
 
+    /// What it needs of the kernel's settings, beyond forwarding. They may be there only once it has looked at the kernel.
+    static var kernelSettings: [KernelSetting] { get }
+
     /// What of a service it does not do on such a node.
     static func limits(of service: Service, on node: NodeFacts) -> [BackendLimit]
 
@@ -29,6 +32,8 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
 }
 
 extension NodeBackend where Self: ~Copyable {
+    public static var kernelSettings: [KernelSetting] { [] }
+
     /// The same with endpoints.
     public mutating func status() throws(BackendError) -> [FrontendStatus]? { try status(withEndpoints: true) }
 }

@@ -71,7 +71,3 @@ public struct RestoreText: ~Copyable {
         return XTTableContent(table, family, chains: ours + bases)
     }
 }
-
-extension ChainRule {
-    var known: XTRule? { if case .known(let rule) = self { rule } else { nil } }
-}

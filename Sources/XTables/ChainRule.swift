@@ -7,14 +7,14 @@ public enum ChainRule: Hashable, Sendable {
     /// A rule that none of ours is like.
     case other(Rule)
 
-    public init(_ observed: Rule, _ family: IPFamily) {
-        self = XTRule(observed.expressions, family).map { .known($0) } ?? .other(observed)
+    public init(_ observed: Rule, _ family: IPFamily, sets: SetIndices = SetIndices()) {
+        self = XTRule(observed.expressions, family, sets: sets).map { .known($0) } ?? .other(observed)
     }
 
     /// The rule as a message wants it.
-    public func rule(_ family: IPFamily) -> Rule {
+    public func rule(_ family: IPFamily, sets: SetIndices = SetIndices()) -> Rule {
         switch self {
-        case .known(let rule): rule.rule(family)
+        case .known(let rule): rule.rule(family, sets: sets)
         case .other(let rule): rule
         }
     }
@@ -26,6 +26,9 @@ public enum ChainRule: Hashable, Sendable {
         case .other(let rule): "(\(rule))"
         }
     }
+
+    /// The rule, if it is one that we know.
+    public var known: XTRule? { if case .known(let rule) = self { rule } else { nil } }
 
     /// Whether a comment of the rule begins so.
     public func hasComment(startingWith prefix: String) -> Bool {

@@ -2,6 +2,7 @@ public import ArgumentParser
 public import Backends
 internal import Dataplane
 internal import IPTablesBackend
+internal import IPVSBackend
 internal import Logging
 internal import NFTables
 internal import NFTablesBackend
@@ -11,8 +12,9 @@ internal import ServicePlan
 extension BackendName: ExpressibleByArgument {}
 
 extension BackendName {
-    /// What this backend's rules have beside them that may get in their way.
+    /// What this backend's rules have beside them that may get in their way, settings of the kernel among it.
     func warnOfOthers(_ logger: Logger) {
+        for setting in wrongSettings { logger.warning("\(setting)") }
         guard self == .iptables, let warning = LegacyTables.warning else { return }
         logger.warning("\(warning)")
     }
@@ -40,23 +42,41 @@ extension BackendName {
             var restore = RestoreText(options: layout)
             for service in plans.services { restore.add(service) }
             if format == .text { restore.writeSections(to: &text) } else { text = Self.json(restore) }
+        case .ipvs:
+            var load = LoadText(options: layout)
+            for service in plans.services { load.add(service) }
+            if format == .text { load.writeSections(to: &text) } else { text = Self.json(load) }
         }
         return text
     }
 
     /// Each tool's input, with the command that loads it.
     private static func json(_ restore: borrowing RestoreText) -> [UInt8] {
-        var sections: [JSON] = []
+        var sections: [(command: String, input: [UInt8])] = []
         for family in IPFamily.allCases {
             var input: [UInt8] = []
             restore.write(family, to: &input)
-            sections.append([
-                "command": .string(RestoreText.command(family)),
-                "input": .string(String(decoding: input, as: UTF8.self)),
-            ])
+            sections.append((RestoreText.command(family), input))
+        }
+        return json(sections)
+    }
+
+    private static func json(_ load: borrowing LoadText) -> [UInt8] {
+        var sections: [(command: String, input: [UInt8])] = []
+        for tool in LoadText.Tool.allCases {
+            var input: [UInt8] = []
+            load.write(tool, to: &input)
+            sections.append((tool.rawValue, input))
+        }
+        return json(sections)
+    }
+
+    private static func json(_ sections: [(command: String, input: [UInt8])]) -> [UInt8] {
+        let objects = sections.map { command, input -> JSON in
+            ["command": .string(command), "input": .string(String(decoding: input, as: UTF8.self))]
         }
         var text: [UInt8] = []
-        JSON.object([.init("sections", .array(sections))]).write(to: &text)
+        JSON.object([.init("sections", .array(objects))]).write(to: &text)
         return text + [UInt8(ascii: "\n")]
     }
 }

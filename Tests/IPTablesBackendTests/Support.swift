@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import DataplaneTestKit
 import IPTablesBackend
 public import NetAddress
@@ -31,41 +32,9 @@ extension Service {
 }
 
 /// Services on their way to the kernel.
-struct Desired: Sendable {
-    var services: [Service]
-    var node = NodeFacts(nodeName: "node-a")
-    var masqueradeBit = 14
+typealias Desired = DesiredServices<IPTablesBackend>
 
-    var options: LayoutOptions { LayoutOptions(node: node, masqueradeBit: masqueradeBit) }
-
-    var plans: ServicePlans { ServicePlans(services, node: node) }
-
-    /// A program that has just been started and has looked at the namespace's kernel.
-    func observing<Result: Sendable>(
-        in namespace: NetworkNamespace,
-        _ body: @Sendable (inout Reconciliation<IPTablesBackend>) throws -> Result
-    ) throws -> Result {
-        try namespace.run {
-            var reconciliation = Reconciliation(
-                IPTablesBackend(options: options), plans: plans)
-            try reconciliation.observe()
-            return try body(&reconciliation)
-        }
-    }
-
-    /// Makes the namespace's kernel match.
-    @discardableResult
-    func apply(in namespace: NetworkNamespace) throws -> ChangeSummary {
-        try observing(in: namespace) { try $0.apply() }
-    }
-
-    /// What `apply` would change now.
-    func differences(in namespace: NetworkNamespace) throws -> [String] {
-        try observing(in: namespace) {
-            IPTablesBackend.differences(in: $0.state).map { "\($0.change == .add ? "+" : "-") \($0.object)" }
-        }
-    }
-
+extension DesiredServices<IPTablesBackend> {
     /// The dry run's input for a family's tool.
     func input(_ family: IPFamily) -> String {
         var restore = RestoreText(options: options)

@@ -1,25 +1,17 @@
 internal import Agent
+internal import Backends
+internal import Dataplane
 internal import Links
 internal import ServicePlan
 
 /// The kernel's settings (sysctl(8)) that the rules need to do their work.
 enum KernelSettings {
-    struct Setting: Hashable, Sendable {
-        /// `net.ipv4.ip_forward`.
-        var name: String
-        var value: String
-        /// What goes wrong without it.
-        var harm: String
-        /// Whether it counts only where it exists.
-        var isOptional = false
-    }
-
-    static func needed(_ settings: AgentSettings) -> [Setting] {
+    static func needed(_ settings: AgentSettings) -> [KernelSetting] {
         var needed = [
-            Setting(
+            KernelSetting(
                 name: "net.ipv4.ip_forward", value: "1", harm: "connections from elsewhere reach no endpoint over IPv4"),
             // Without IPv6 in the kernel there is nothing to forward.
-            Setting(
+            KernelSetting(
                 name: "net.ipv6.conf.all.forwarding", value: "1",
                 harm: "connections from elsewhere reach no endpoint over IPv6", isOptional: true),
         ]
@@ -27,19 +19,19 @@ enum KernelSettings {
         if hasBridges {
             for family in ["iptables", "ip6tables"] {
                 needed.append(
-                    Setting(
+                    KernelSetting(
                         name: "net.bridge.bridge-nf-call-\(family)", value: "1",
                         harm: "answers between pods on one bridge are not translated back"))
             }
         }
-        return needed
+        return needed + (BackendName(rawValue: settings.backend)?.kernelSettings ?? [])
     }
 
     /// What is not as it must be, by name, each as a sentence.
     ///
     /// - Parameter sets: whether it is set right where that is possible.
     /// - Returns: what is wrong still, and what was set.
-    static func check(_ needed: [Setting], sets: Bool) -> (wrong: [String: String], set: [String]) {
+    static func check(_ needed: [KernelSetting], sets: Bool) -> (wrong: [String: String], set: [String]) {
         var wrong: [String: String] = [:]
         var done: [String] = []
         for setting in needed {

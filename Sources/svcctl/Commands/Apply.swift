@@ -9,7 +9,8 @@ struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make the kernel match the definitions once.",
         discussion: """
-            All changes are made in one transaction, or none. What matches already is not touched: a second run sends \
+            All changes are made in one transaction, or none; with --backend ipvs, which has no transactions, one after \
+            another. What matches already is not touched: a second run sends \
             nothing. Services that the kernel has and the definitions lack are removed.
             """)
 
@@ -22,19 +23,22 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         do {
-            let plans = try definitions.load().plans(node.layout.node, backend.backend, output.logger)
+            let definitions = try definitions.load()
+            // A dry run gives the same on every machine.
+            let layout = dryRun ? node.layout : try backend.backend.completed(node.layout)
+            let plans = try definitions.plans(layout.node, backend.backend, output.logger)
             if dryRun {
-                printBytes(backend.backend.rules(plans, node.layout, output.output))
+                printBytes(backend.backend.rules(plans, layout, output.output))
             } else {
-                try apply(plans)
+                try apply(plans, layout)
             }
         } catch {
             throw fail(error)
         }
     }
 
-    private func apply(_ plans: ServicePlans) throws {
-        var changes = try backend.backend.apply(plans, node.layout)
+    private func apply(_ plans: ServicePlans, _ layout: LayoutOptions) throws {
+        var changes = try backend.backend.apply(plans, layout)
         // An earlier run may have been stopped before it came to this.
         changes.udp.areUnknown = true
         removeOthers()

@@ -36,6 +36,7 @@ struct Cleanup: ParsableCommand {
         switch backend {
         case .nftables: "\(plural(count, "table")) named svcctl"
         case .iptables: "\(plural(count, "chain or jump", "chains and jumps")) of iptables"
+        case .ipvs: plural(count, "object") + " of IPVS"
         }
     }
 }

@@ -17,8 +17,10 @@ struct Diff: ParsableCommand {
     func run() throws {
         let lines: [DifferenceLine]
         do {
-            let plans = try definitions.load().plans(node.layout.node, backend.backend, output.logger)
-            lines = try backend.backend.differences(plans, node.layout)
+            let definitions = try definitions.load()
+            let layout = try backend.backend.completed(node.layout)
+            let plans = try definitions.plans(layout.node, backend.backend, output.logger)
+            lines = try backend.backend.differences(plans, layout)
             backend.backend.warnOfOthers(output.logger)
         } catch {
             throw fail(error)

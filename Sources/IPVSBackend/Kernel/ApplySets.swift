@@ -1,0 +1,42 @@
+internal import Dataplane
+internal import IPSet
+
+extension IPVSBackend {
+    /// Makes the sets that are missing. One that is there in another form is taken away first, and with it the rules that
+    /// look into it; they are all made anew.
+    mutating func makeSets(_ changes: Changes) throws(BackendError) {
+        if !changes.remadeSets.isEmpty {
+            try removeChains()
+            try applySets(changes.remadeSets.map { .destroy($0.name) })
+        }
+        try applySets(changes.newSets.map { .create($0.spec) } + changes.flushedSets.map { .flush($0.name) })
+    }
+
+    mutating func addElements(_ changes: Changes) throws(BackendError) {
+        try applySets(changes.elements.added.map { .add($0.1, to: $0.0.name) })
+    }
+
+    /// Carries out operations in order. A set that is full is enlarged.
+    mutating func applySets(_ operations: [SetOperation]) throws(BackendError) {
+        var rest = operations[...]
+        while !rest.isEmpty {
+            let part = Array(rest)
+            let problem: IPSetError? = try measure { (backend) throws(BackendError) in
+                try backend.callSets { (session) throws(IPSetError) -> IPSetError? in
+                    do throws(IPSetError) {
+                        try session.apply(part, lenient: true)
+                        return nil
+                    } catch {
+                        guard case .setFull = error.reason else { throw error }
+                        return error
+                    }
+                }
+            }
+            guard let problem, case .setFull(let set, let size) = problem.reason else { return }
+            rest = rest.dropFirst(problem.done)
+            let (doubled, overflows) = (size ?? SetID.maxElements).multipliedReportingOverflow(by: 2)
+            guard !overflows else { throw Self.backendError(problem) }
+            try callSets { (session) throws(IPSetError) in try session.enlarge(set, to: doubled) }
+        }
+    }
+}

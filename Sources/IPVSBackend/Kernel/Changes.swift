@@ -1,0 +1,102 @@
+internal import Dataplane
+internal import IPSet
+internal import IPVS
+internal import NetAddress
+internal import XTables
+
+/// All that differs, sorted by what has to be done about it, and in the order in which it is done (semantics 61): what
+/// masquerades and protects comes first, then addresses, then virtual servers; and the other way round for what goes.
+struct Changes {
+    struct ChainChange {
+        let family: IPFamily
+        let table: XTTable
+        let name: String
+        /// Nil for a chain that goes.
+        let desired: [ChainRule]?
+        let isThere: Bool
+    }
+
+    struct Jump {
+        let family: IPFamily
+        let table: XTTable
+        let base: String
+        let rule: ChainRule
+    }
+
+    var addsDevice = false
+    var addresses: (added: [IPAddress], removed: [IPAddress]) = ([], [])
+    /// Sets that are there in another form.
+    var remadeSets: [SetID] = []
+    var newSets: [SetID] = []
+    var flushedSets: [SetID] = []
+    var elements: (added: [(SetID, SetElement)], removed: [(SetID, SetElement)]) = ([], [])
+    var chains: [ChainChange] = []
+    var jumps: [Jump] = []
+    var strayRules: [(family: IPFamily, table: XTTable, chain: String, handle: UInt64)] = []
+    var servers = ServerChanges()
+    private(set) var summary = ChangeSummary()
+
+    init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
+        state.forEachDifference { key, desired, observed in add(key, desired, observed) }
+        newSets.sort()
+        addresses.added.sort()
+        addresses.removed.sort()
+        elements.added.sort { ($0.0.rank, $0.1) < ($1.0.rank, $1.1) }
+        elements.removed.sort { ($0.0.rank, $1.1) > ($1.0.rank, $0.1) }
+        chains.sort { ($0.family, $0.table.rawValue, $0.name) < ($1.family, $1.table.rawValue, $1.name) }
+        servers.sort()
+        summary.udp = servers.udp
+    }
+
+    var isEmpty: Bool { summary.isEmpty }
+
+    /// Whether anything of iptables changes.
+    var concernsChains: Bool { !chains.isEmpty || !jumps.isEmpty || !strayRules.isEmpty || !remadeSets.isEmpty }
+
+    private mutating func add(_ key: ObjectKey, _ desired: ObjectValue?, _ observed: ObjectValue?) {
+        switch (desired, observed) {
+        case (nil, _): summary.removed += 1
+        case (_, nil): summary.added += 1
+        default: summary.changed += 1
+        }
+        switch key {
+        case .device: addsDevice = desired != nil
+        case .address(let address):
+            if desired == nil { addresses.removed.append(address) } else { addresses.added.append(address) }
+        case .set(let id):
+            if observed != nil { remadeSets.append(id) }
+            newSets.append(id)
+        case .element(let id, let element):
+            if case .element(let mark, let name)? = desired {
+                elements.added.append((id, SetElement(element, mark: mark, comment: name)))
+            } else {
+                elements.removed.append((id, SetElement(element)))
+            }
+        case .strayElements(let id): flushedSets.append(id)
+        case .chain(let family, let table, let name):
+            chains.append(
+                ChainChange(
+                    family: family, table: table, name: name, desired: desired.map { Optional($0).rules },
+                    isThere: observed != nil))
+        case .jump(let family, let table, let base):
+            if let rule = desired.rules.first {
+                jumps.append(Jump(family: family, table: table, base: base, rule: rule))
+            }
+        case .strayRule(let family, let table, let chain, let handle):
+            strayRules.append((family, table, chain, handle))
+        case .virtualServer, .realServer: servers.add(key, desired, observed)
+        }
+    }
+}
+
+extension SetID {
+    /// A list of sources is there before the rules look into it, and who is served is told last.
+    fileprivate var rank: Int {
+        switch role {
+        case .addresses: 0
+        case .sources, .denied: 1
+        case .restricted, .masqueraded, .clusterIPs, .nodeClients: 2
+        case .services, .nodePorts, .refused, .dropped: 3
+        }
+    }
+}

@@ -1,0 +1,80 @@
+public import Dataplane
+internal import IPSet
+internal import IPVS
+internal import Links
+internal import NFTables
+internal import NetAddress
+internal import Netlink
+internal import RulesetAccess
+internal import XTables
+
+extension IPVSBackend {
+    /// Removes our virtual servers, with their connections, our chains, sets and the interface, in the reverse order of their
+    /// making. Where there is nothing of ours, no module of the kernel is loaded for looking.
+    public mutating func removeAll() throws(BackendError) -> ChangeSummary {
+        var removed = 0
+        let (device, addresses) = try readDevice()
+        let ourSets = try KernelModules.hasIPSet ? existingSets() : []
+        if device != nil || !ourSets.isEmpty {
+            var nodePorts: Set<SetElement.Key> = []
+            for name in ourSets where SetID(name: name)?.role == .nodePorts {
+                let content = try callSets { (session) throws(IPSetError) in try session.content(of: name) }
+                nodePorts.formUnion(content?.elements.map(\.key) ?? [])
+            }
+            if KernelModules.hasIPVS { removed += try removeServers(addresses, nodePorts) }
+        }
+        if let device {
+            removed += addresses.count + 1
+            try callLinks { (socket) throws(LinkError) in try socket.remove(device) }
+        }
+        removed += try removeChains()
+        removed += ourSets.count
+        if !ourSets.isEmpty { try applySets(ourSets.map { .destroy($0) }) }
+        leaving = Leaving()
+        return ChangeSummary(removed: removed)
+    }
+
+    private mutating func existingSets() throws(BackendError) -> [String] {
+        try callSets { (session) throws(IPSetError) in try session.sets() }.map(\.name)
+            .filter { SetID(name: $0) != nil }
+    }
+
+    private mutating func removeServers(
+        _ addresses: Set<IPAddress>, _ nodePorts: Set<SetElement.Key>
+    ) throws(BackendError) -> Int {
+        var batch = IPVSBatch()
+        for status in try callIPVS({ (socket) throws(NetlinkError) in try socket.virtualServers() })
+        where Self.isOurs(status.server.id, addresses, nodePorts) {
+            batch.remove(status.server.id)
+        }
+        _ = try send(batch)
+        return batch.count
+    }
+
+    /// Removes our jumps and chains in one transaction.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    mutating func removeChains() throws(BackendError) -> Int {
+        do {
+            let found = try foundChains()
+            var batch = Batch(generation: nil)
+            var removed = 0
+            for base in found where !base.isOurs {
+                for (handle, rule) in base.rules where rule.isJumpOfOurs {
+                    batch.deleteRules(of: base.chain, handle: handle)
+                    removed += 1
+                }
+            }
+            let ours = found.filter { $0.isOurs && ($0.rules.isEmpty || $0.rules.contains(where: \.rule.isMark)) }
+            for content in ours where !content.rules.isEmpty { batch.deleteRules(of: content.chain) }
+            for content in ours { batch.delete(content.chain) }
+            removed += ours.count
+            if removed > 0 { try session.commit(batch) }
+            chains.jumpHandles = [:]
+            return removed
+        } catch {
+            throw error.backendError
+        }
+    }
+}

@@ -1,0 +1,80 @@
+public import Dataplane
+internal import IPSet
+internal import IPVS
+internal import NetAddress
+internal import Netlink
+
+// Endpoints that leave (semantics 60). TCP connections stay with theirs until they end; new ones go elsewhere.
+
+extension IPVSBackend {
+    /// Which real servers that are to go have connections still.
+    mutating func busyServers(
+        _ changes: ServerChanges
+    ) throws(BackendError) -> [VirtualServerID: Set<RealServerID>] {
+        var busy: [VirtualServerID: Set<RealServerID>] = [:]
+        for (id, reals) in changes.removedReals where id.hasConnections {
+            let going = Set(reals.map(\.id))
+            let found = try callIPVS { (socket) throws(NetlinkError) in try socket.realServers(of: id) }
+            let those = found.filter { $0.isBusy && going.contains($0.server.id) }
+            if !those.isEmpty { busy[id] = Set(those.map(\.server.id)) }
+        }
+        return busy
+    }
+
+    /// Takes note of who stays for the sake of connections, and of who came back.
+    mutating func noteLeaving(_ changes: ServerChanges, _ busy: [VirtualServerID: Set<RealServerID>]) {
+        for server in changes.newServers { _ = leaving.release(server.id) }
+        for (id, reals) in changes.newReals { for real in reals { _ = leaving.remove(real.id, of: id) } }
+        for (id, reals) in busy { for real in reals { leaving.insert(real, of: id) } }
+        for id in changes.removedServers where leaving.servers[id] != nil { leaving.keep(id) }
+    }
+
+    /// While somebody leaves, how soon to look whether it is gone.
+    public var attentionPeriod: Duration? { leaving.isEmpty ? nil : .seconds(1) }
+
+    /// Lets go of the real servers that have no connections any more, and of what was there for their sake alone.
+    public mutating func attend(to state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
+        guard !leaving.isEmpty else { return }
+        var batch = IPVSBatch()
+        var gone: [VirtualServerID] = []
+        var after = leaving
+        for (id, server) in leaving.servers.sorted(by: { $0.key < $1.key }) {
+            let found = try callIPVS { (socket) throws(NetlinkError) in try socket.realServers(of: id) }
+            let busy = Set(found.filter(\.isBusy).map(\.server.id))
+            for real in server.realServers.sorted() where !busy.contains(real) {
+                if after.servers[id]?.isKept != true || !server.realServers.isDisjoint(with: busy) {
+                    batch.remove(real, of: id)
+                }
+                _ = after.remove(real, of: id)
+            }
+            if after.servers[id]?.isKept == true, after.servers[id]?.realServers.isEmpty == true {
+                batch.remove(id)
+                gone.append(id)
+                _ = after.release(id)
+            }
+        }
+        _ = try send(batch)
+        leaving = after
+        try removeTraces(of: gone, state)
+    }
+
+    /// Removes what showed that virtual servers are ours, unless somebody wants it.
+    private mutating func removeTraces(
+        of gone: [VirtualServerID], _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(BackendError) {
+        var addresses: Set<IPAddress> = []
+        var operations: [SetOperation] = []
+        for case .address(let address, let transport, let port) in gone {
+            let nodePorts = SetID(.nodePorts, address.family)
+            let place = SetElement.Key.addressPort(address, transport, port)
+            if state[.element(nodePorts, place)] == nil {
+                operations.append(.delete(SetElement(place), from: nodePorts.name))
+            }
+            if state[.address(address)] == nil, !leaving.keeps(address), addresses.insert(address).inserted {
+                operations.append(.delete(SetElement(.address(address)), from: SetID(.addresses, address.family).name))
+            }
+        }
+        if !addresses.isEmpty { try remove(addresses.sorted()) }
+        try applySets(operations)
+    }
+}

@@ -1,0 +1,152 @@
+public import Dataplane
+internal import IPSet
+internal import IPVS
+internal import Links
+internal import NetAddress
+internal import Netlink
+
+// What the kernel has of ours, as the same typed values that lowering makes.
+
+extension IPVSBackend {
+    public mutating func observe(into state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
+        state.beginObservation()
+        leaving = Leaving()
+        let addresses = try observeDevice(into: &state)
+        let contents = try observeSets(into: &state)
+        try observeChains(into: &state)
+        let nodePorts = Set(
+            contents.filter { $0.key.role == .nodePorts }.flatMap { $0.value.elements.map(\.key) })
+        try observeServers(addresses: addresses, nodePorts: nodePorts, into: &state)
+        note(addresses, contents, in: &state)
+    }
+
+    // MARK: - The device
+
+    /// - Returns: the addresses of our device.
+    private mutating func observeDevice(
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(BackendError) -> Set<IPAddress> {
+        let (device, addresses) = try readDevice()
+        if device != nil { state.observe(.device, .present) }
+        return addresses
+    }
+
+    /// Our device, with its addresses; and notes those of the others.
+    mutating func readDevice() throws(BackendError) -> (device: Link?, addresses: Set<IPAddress>) {
+        let (all, found) = try callLinks { (socket) throws(LinkError) in
+            (try socket.links(), try socket.addresses())
+        }
+        let device = all.first { $0.name == Layout.device }
+        if let device { try Self.check(device) }
+        // What kube-proxy has on its device passes to ours.
+        let passing = Set(all.filter { $0.name == ServiceDevice.predecessor }.map(\.index) + (device.map { [$0.index] } ?? []))
+        otherAddresses = Set(found.filter { !passing.contains($0.link) }.map(\.address))
+        // The kernel gives each interface an address for its own link.
+        let ours = found.filter { $0.link == device?.index && !$0.address.isLinkLocal }
+        return (device, Set(ours.map(\.address)))
+    }
+
+    private static func check(_ device: Link) throws(BackendError) {
+        guard device.kind == "dummy", device.alias == Layout.deviceAlias else {
+            throw BackendError(
+                .foreign,
+                "the interface \(device.name) is there, but was not made by svcctl (it is no dummy interface with the alias "
+                    + "`\(Layout.deviceAlias)`); remove it with `ip link delete \(device.name)` if nobody needs it")
+        }
+    }
+
+    // MARK: - Sets
+
+    /// - Returns: the contents of the sets that are as they should be.
+    private mutating func observeSets(
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(BackendError) -> [SetID: SetContent] {
+        var contents: [SetID: SetContent] = [:]
+        for listed in try callSets({ (session) throws(IPSetError) in try session.sets() }) {
+            guard let id = SetID(name: listed.name) else { continue }
+            guard listed.spec?.fits(id.spec) == true else {
+                // Of another form: made by another version, or by somebody. It is made anew.
+                state.observe(.set(id), .present)
+                continue
+            }
+            state.observe(.set(id), .set(id.spec))
+            contents[id] = try callSets { (session) throws(IPSetError) in try session.content(of: listed.name) }
+        }
+        return contents
+    }
+
+    // MARK: - Virtual servers
+
+    private mutating func observeServers(
+        addresses: Set<IPAddress>, nodePorts: Set<SetElement.Key>, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(BackendError) {
+        for status in try callIPVS({ (socket) throws(NetlinkError) in try socket.virtualServers() }) {
+            let id = status.server.id
+            guard Self.isOurs(id, addresses, nodePorts) else { continue }
+            for real in try callIPVS({ (socket) throws(NetlinkError) in try socket.realServers(of: id) }) {
+                let key = ObjectKey.realServer(id, real.server.id)
+                if state[key] == nil, real.server.weight == 0, id.hasConnections, real.isBusy {
+                    leaving.insert(real.server.id, of: id)
+                } else {
+                    state.observe(key, .realServer(real.server))
+                }
+            }
+            if state[.virtualServer(id)] == nil, leaving.servers[id] != nil {
+                leaving.keep(id)
+            } else {
+                state.observe(.virtualServer(id), .virtualServer(status.server))
+            }
+        }
+    }
+
+    /// Virtual servers carry no name: ours are those of the addresses on our device, those of the node's addresses that a
+    /// set of ours has, and those for marks of our kind.
+    static func isOurs(_ id: VirtualServerID, _ addresses: Set<IPAddress>, _ nodePorts: Set<SetElement.Key>) -> Bool {
+        switch id {
+        case .address(let address, let transport, let port):
+            addresses.contains(address) || nodePorts.contains(.addressPort(address, transport, port))
+        case .mark(let mark, _): NodeClientMark.isOurs(mark)
+        }
+    }
+
+    // MARK: - What belongs to them
+
+    /// What shows that a virtual server is ours stays as long as that does, and is then no difference.
+    private func note(
+        _ addresses: Set<IPAddress>, _ contents: [SetID: SetContent],
+        in state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) {
+        for address in addresses where state[.address(address)] != nil || !leaving.keeps(address) {
+            state.observe(.address(address), .present)
+        }
+        for (id, content) in contents {
+            guard content.unreadable == 0 else {
+                state.observe(.strayElements(id), .present)
+                continue
+            }
+            for element in content.elements {
+                let key = ObjectKey.element(id, element.key)
+                if state[key] == nil, leaving.keeps(id.role, element.key) { continue }
+                state.observe(key, .element(mark: element.mark, name: element.comment))
+            }
+        }
+    }
+}
+
+extension Leaving {
+    /// Whether a virtual server of the address is kept.
+    func keeps(_ address: IPAddress) -> Bool {
+        !isEmpty && keptAddresses.contains(address)
+    }
+
+    /// Whether an element shows that a virtual server is ours which is kept.
+    func keeps(_ role: SetRole, _ element: SetElement.Key) -> Bool {
+        guard !isEmpty else { return false }
+        switch (role, element) {
+        case (.addresses, .address(let address)): return keeps(address)
+        case (.nodePorts, .addressPort(let address, let transport, let port)):
+            return servers[.address(address, transport, port: port)]?.isKept == true
+        default: return false
+        }
+    }
+}

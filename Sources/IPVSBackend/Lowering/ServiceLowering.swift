@@ -1,0 +1,143 @@
+internal import Dataplane
+internal import IPSet
+internal import IPVS
+internal import NetAddress
+internal import ServiceModel
+internal import ServicePlan
+
+/// The objects of one service.
+struct ServiceLowering {
+    let service: PlannedService
+    private(set) var objects: [(key: ObjectKey, value: ObjectValue)] = []
+
+    init(_ service: PlannedService) { self.service = service }
+
+    mutating func lower() {
+        for frontend in service.frontends {
+            if let ip = frontend.address.ip {
+                let family = ip.family
+                objects.append((.element(SetID(.addresses, family), .address(ip)), .element(mark: nil, name: nil)))
+                objects.append((.address(ip), .present))
+                lower(frontend, at: ip, isNodePort: false)
+            } else {
+                for address in service.nodePortAddresses where address.family == frontend.address.family {
+                    lower(frontend, at: address, isNodePort: true)
+                }
+            }
+        }
+    }
+
+    /// One address and port, as clients see it.
+    private mutating func lower(_ frontend: Frontend, at address: IPAddress, isNodePort: Bool) {
+        let place = SetElement.Key.addressPort(address, frontend.transport, frontend.port)
+        let name = self.name(frontend)
+        func note(_ role: SetRole, named: Bool = false, mark: SetElement.Mark? = nil) {
+            let value = ObjectValue.element(mark: mark, name: named ? name : nil)
+            objects.append((.element(SetID(role, address.family), place), value))
+        }
+        restrict(frontend, address)
+        let server = VirtualServerID.address(address, frontend.transport, port: frontend.port)
+        switch frontend.treatment {
+        case .reject: note(.refused, named: true)
+        case .drop: note(.dropped, named: true)
+        case .balance(let targets, let masquerade):
+            switch masquerade {
+            // Only what is translated comes back this way.
+            case _ where service.virtualServer.forwardingMethod != .masquerade: break
+            case .never: break
+            case .always: note(.masqueraded)
+            case .outsideCluster: note(.clusterIPs)
+            }
+            if isNodePort { note(.nodePorts, named: true) }
+            serve(server, targets, frontend)
+        }
+        if case .balance(let targets, _)? = frontend.nodeTreatment, let number = frontend.nodeClientNumber {
+            let mark = NodeClientMark.mark(number)
+            note(.nodeClients, named: true, mark: SetElement.Mark(mark))
+            serve(.mark(mark, address.family), targets, frontend)
+        }
+        let serves = !frontend.treatment.targets.isEmpty || frontend.nodeTreatment?.targets.isEmpty == false
+        if serves, !isNodePort { note(.services, named: true) }
+    }
+
+    /// `shop/web:http cluster IP`: what the kernel has to say whose an address is.
+    private func name(_ frontend: Frontend) -> String {
+        let kind: FrontendStatus.Kind =
+            switch frontend.address {
+            case .clusterIP: .clusterIP
+            case .externalIP, .loadBalancerIP: .external
+            case .nodePort: .nodePort
+            }
+        return service.name.description + (frontend.portName.isEmpty ? "" : ":" + frontend.portName) + " "
+            + kind.rawValue
+    }
+
+    /// Semantics 34. The kernel's sets hold no block of everything, which is two halves.
+    private mutating func restrict(_ frontend: Frontend, _ address: IPAddress) {
+        func list(_ blocks: [CIDR], _ role: SetRole) {
+            for block in blocks.flatMap(\.halvesOfEverything) {
+                let key = SetElement.Key.addressPortNetwork(address, frontend.transport, frontend.port, block)
+                objects.append((.element(SetID(role, address.family), key), .element(mark: nil, name: nil)))
+            }
+        }
+        if let allowed = frontend.allowedSources {
+            let place = SetElement.Key.addressPort(address, frontend.transport, frontend.port)
+            objects.append((.element(SetID(.restricted, address.family), place), .element(mark: nil, name: nil)))
+            list(allowed, .sources)
+        }
+        list(frontend.deniedSources, .denied)
+    }
+
+    private mutating func serve(_ id: VirtualServerID, _ targets: [Target], _ frontend: Frontend) {
+        var server = VirtualServer(id, scheduler: frontend.scheduler.kernelName)
+        if let seconds = frontend.pools.flatMap({ affinitySeconds($0) }) {
+            server.flags.insert(.persistent)
+            server.persistenceTimeout = seconds
+        }
+        let settings = service.virtualServer
+        if settings.isOnePacket { server.flags.insert(.onePacket) }
+        if settings.schedulerFlags.contains(.fallback) { server.flags.insert(.fallback) }
+        if settings.schedulerFlags.contains(.port) { server.flags.insert(.sourcePort) }
+        objects.append((.virtualServer(id), .virtualServer(server)))
+        for target in targets {
+            let real = RealServer(
+                target.address, port: target.port, weight: UInt32(target.weight),
+                forwarding: settings.forwardingMethod.kernelMethod)
+            objects.append((.realServer(id, real.id), .realServer(real)))
+        }
+    }
+
+    private func affinitySeconds(_ pools: PoolReferences) -> UInt32? {
+        service.pools.indices.contains(pools.outside) ? service.pools[pools.outside].affinitySeconds : nil
+    }
+}
+
+extension ServiceModel.Scheduler {
+    /// The kernel has none that draws at random: turns by weight share connections in the same way.
+    var kernelName: String {
+        switch self {
+        case .random, .roundRobin: "wrr"
+        case .sourceHash: "sh"
+        case .maglev: "mh"
+        default: rawValue
+        }
+    }
+}
+
+extension ServiceModel.ForwardingMethod {
+    var kernelMethod: IPVS.ForwardingMethod {
+        switch self {
+        case .masquerade: .masquerade
+        case .direct: .direct
+        case .tunnel: .tunnel
+        }
+    }
+}
+
+extension CIDR {
+    /// The block itself, or the two halves of all addresses.
+    fileprivate var halvesOfEverything: [CIDR] {
+        guard prefixLength == 0 else { return [self] }
+        return (family == .ipv4 ? ["0.0.0.0/1", "128.0.0.0/1"] : ["::/1", "8000::/1"]).compactMap { CIDR($0) }
+    }
+}

@@ -1,0 +1,29 @@
+import DataplaneConformance
+import DataplaneTestKit
+import Testing
+
+/// The suite that every backend passes, here on IPVS. What each test is about stands in `DataplaneConformance`.
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces), .serialized)
+struct ConformanceTests {
+    @Test(arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.policyMatrix) func policyMatrix(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.topology) func topology(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.sourceRanges) func sourceRanges(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.nodePorts) func nodePorts(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.kubernetesObjects)
+    func kubernetesObjects(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(arguments: ConformanceTest.sequences) func sequences(_ test: ConformanceTest) throws { try pass(test) }
+
+    /// What is left out is about schedulers that IPVS does not have.
+    @Test func littleIsLeftOut() {
+        let left = ConformanceTest.checklist.filter { !$0.applies(to: IPVSSubject()) }
+        #expect(left.allSatisfy { $0.name.hasPrefix("scheduler ") && !$0.name.hasPrefix("scheduler random") })
+    }
+
+    private func pass(_ test: ConformanceTest) throws {
+        guard test.applies(to: IPVSSubject()) else { return }
+        let failures = try test.failures(of: IPVSSubject())
+        let (count, first) = (failures.count, failures.prefix(20).joined(separator: "\n"))
+        #expect(count == 0, "\(first)")
+    }
+}

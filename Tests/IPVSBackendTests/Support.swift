@@ -1,0 +1,86 @@
+import Dataplane
+import DataplaneConformance
+import DataplaneTestKit
+import IPVSBackend
+import Links
+public import NetAddress
+import ServiceModel
+import ServicePlan
+
+/// Shorthands for tests: text that is known to be an address.
+extension IPAddress: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        guard let address = IPAddress(text) else { preconditionFailure("\(text) is no address") }
+        self = address
+    }
+}
+
+extension Service {
+    /// A service with one port 80 that leads to 8080, unless the closure says otherwise.
+    static func test(
+        _ name: String, clusterIPs: [IPAddress] = [], transport: TransportProtocol = .tcp, nodePort: UInt16? = nil,
+        endpoints: [IPAddress] = [], _ change: (inout Service) -> Void = { _ in }
+    ) -> Service {
+        var service = Service(name: ServiceName(namespace: "test", name: name))
+        service.clusterIPs = clusterIPs
+        service.ports = [
+            ServicePort(name: "web", transport: transport, port: 80, target: .number(8080), nodePort: nodePort)
+        ]
+        service.endpoints = endpoints.map { Endpoint(address: $0) }
+        change(&service)
+        return service
+    }
+}
+
+/// Services on their way to the kernel.
+typealias Desired = DesiredServices<IPVSBackend>
+
+extension DesiredServices<IPVSBackend> {
+    /// The dry run's input for a tool.
+    func input(_ tool: LoadText.Tool) -> String {
+        var load = LoadText(options: options)
+        for service in plans.services { load.add(service) }
+        var text: [UInt8] = []
+        load.write(tool, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Loads the dry run with the stock tools.
+    func load(in namespace: NetworkNamespace) throws {
+        for tool in LoadText.Tool.allCases {
+            let command = tool.rawValue.split(separator: " ").map(String.init)
+            try namespace.tool(command, input: input(tool))
+        }
+    }
+
+    /// The same services on the node that a namespace is.
+    func at(_ namespace: NetworkNamespace) throws -> Self {
+        var copy = self
+        copy.node.addresses = try namespace.run {
+            var reader = try NodeAddressReader()
+            return try reader.addresses(exceptOn: ServiceDevice.names)
+        }
+        return copy
+    }
+}
+
+/// What stock tools print of our state, without counters, and in an order that means nothing.
+enum Stock {
+    static func state(in namespace: NetworkNamespace) throws -> [String] {
+        let servers = try namespace.tool(["ipvsadm", "-S", "-n"])
+        let sets = try namespace.tool(["ipset", "save"])
+        let addresses = try namespace.toolResult(["ip", "-o", "address", "show", "dev", "svcctl0"]).output
+        return lines(servers) + lines(sets)
+            + lines(addresses).filter { !$0.contains("fe80:") }
+            + (try IPFamily.allCases.flatMap { try saved($0, in: namespace) })
+    }
+
+    /// What `iptables-save` prints, without comments and counts.
+    static func saved(_ family: IPFamily, in namespace: NetworkNamespace) throws -> [String] {
+        lines(try namespace.tool([(family == .ipv4 ? "iptables" : "ip6tables") + "-nft-save"]))
+            .filter { !$0.hasPrefix("#") }
+            .map { line in line.hasPrefix(":") ? String(line.prefix { $0 != "[" }) : line }
+    }
+
+    private static func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init).sorted() }
+}

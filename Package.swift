@@ -27,6 +27,10 @@ let package = Package(
     products: [
         .executable(name: "svcctl", targets: ["svcctl"])
     ],
+    traits: [
+        .default(enabledTraits: ["IPSet"]),
+        .trait(name: "IPSet", description: "Sets of ipset by libipset, which is GPL-2.0-only"),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
@@ -42,6 +46,8 @@ let package = Package(
         .systemLibrary(
             name: "CNetfilter", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libmnl-dev", "libnftnl-dev", "pkg-config"])]),
+        // GPL-2.0-only: nothing but `IPSet` may need it, and nothing does without the trait.
+        .systemLibrary(name: "CIPSet", pkgConfig: "libipset", providers: [.apt(["libipset-dev"])]),
         .target(name: "NetAddress"),
 
         // Layer 1: bytes on the netlink wire; what users define.
@@ -64,6 +70,11 @@ let package = Package(
         .target(name: "NFTables", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
         .target(name: "XTables", dependencies: ["NFTables", "NetAddress", "Netlink"]),
         .target(name: "Conntrack", dependencies: ["CNetfilter", "NetAddress", "Netlink", "NetlinkWire"]),
+        .target(
+            name: "IPSet",
+            dependencies: [
+                .target(name: "CIPSet", condition: .when(traits: ["IPSet"])), "NetAddress", "Netlink", "NetlinkWire",
+            ]),
         .target(name: "Links", dependencies: ["NetAddress", "Netlink", "NetlinkWire"]),
         .target(
             name: "Dataplane", dependencies: ["Conntrack", "NetAddress", "Netlink", "ServiceModel", "ServicePlan"]),
@@ -160,6 +171,7 @@ let package = Package(
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
+        .testTarget(name: "IPSetTests", dependencies: ["DataplaneTestKit", "IPSet", "NetAddress"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         // Runs etcd itself, on loopback.
         .testTarget(

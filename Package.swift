@@ -184,6 +184,7 @@ let package = Package(
         .testTarget(name: "DataplaneTestKitTests", dependencies: ["DataplaneTestKit", "NetAddress"]),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
+        .testTarget(name: "IPSetTests", dependencies: ["DataplaneTestKit", "IPSet", "NetAddress"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         .testTarget(
             name: "IPVSTests", dependencies: ["DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),

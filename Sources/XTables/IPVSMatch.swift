@@ -62,7 +62,9 @@ extension IPVSMatch {
         }
         if let address {
             info.put(address.address.networkBytes, at: 0)
-            info.put(Extension.mask(address.prefixLength, family.addressLength), at: 16)
+            // An address without a length gets a mask of all 16 bytes from iptables, whatever the family.
+            let isWhole = address.prefixLength == family.addressBits
+            info.put(Extension.mask(isWhole ? 128 : address.prefixLength, isWhole ? 16 : family.addressLength), at: 16)
             compared |= comparesAddress
         }
         if let port {

@@ -3,6 +3,8 @@ public struct IPSetError: Error, Hashable, Sendable {
     public enum Reason: Hashable, Sendable {
         /// The kernel has no sets (`ip_set`), or not this type (`ip_set_hash_ipportnet`).
         case missingModule(String)
+        /// This program was built without libipset.
+        case missingLibrary
         /// It takes CAP_NET_ADMIN.
         case notPermitted
         case setAbsent(String)

@@ -52,6 +52,7 @@
             }
             if let timeout = spec.timeout { set(IPSET_OPT_TIMEOUT, timeout) }
             if spec.withCounters { set(IPSET_OPT_COUNTERS) }
+            if spec.withComments { set(IPSET_OPT_CREATE_COMMENT) }
             if spec.withSkbInfo { set(IPSET_OPT_SKBINFO) }
             return true
         }
@@ -63,6 +64,7 @@
             _ = ipset_data_set(data, IPSET_OPT_TYPE, type)
             if let family = element.family { set(IPSET_OPT_FAMILY, family.setNumber) }
             set(element.key)
+            element.comment?.withCString { _ = ipset_data_set(data, IPSET_OPT_ADT_COMMENT, $0) }
             if let mark = element.mark {
                 set(IPSET_OPT_SKBMARK, UInt64(mark.value) << 32 | UInt64(mark.mask))
             }

@@ -3,7 +3,7 @@ public struct ListedSet: Hashable, Sendable {
     public var name: String
     /// As the kernel names it, for example `hash:ip,port`.
     public var typeName: String
-    /// What the set is; nil for a type or an option that ``SetSpec`` has no word for, such as comments. Its
+    /// What the set is; nil for a type or an option that ``SetSpec`` has no word for, such as `forceadd`. Its
     /// ``SetSpec/hashSize`` is nil.
     public var spec: SetSpec?
     /// How many rules and sets need it.

@@ -38,11 +38,13 @@ private enum DataAttribute {
     static let otherPrefixLength: UInt16 = 21
     static let bytes: UInt16 = 24
     static let packets: UInt16 = 25
+    static let comment: UInt16 = 26
     static let mark: UInt16 = 27
 }
 
-/// `IPSET_FLAG_WITH_COUNTERS`, `IPSET_FLAG_WITH_SKBINFO`.
+/// `IPSET_FLAG_WITH_COUNTERS`, `IPSET_FLAG_WITH_COMMENT`, `IPSET_FLAG_WITH_SKBINFO`.
 private let withCounters: UInt32 = 8
+private let withComments: UInt32 = 16
 private let withSkbInfo: UInt32 = 64
 
 /// `sizeof(struct nfgenmsg)` (linux/netfilter/nfnetlink.h).
@@ -84,7 +86,8 @@ extension ListedSet {
                 let flags: UInt32 = attribute.bigEndian() ?? 0
                 spec.withCounters = flags & withCounters != 0
                 spec.withSkbInfo = flags & withSkbInfo != 0
-                if flags & ~(withCounters | withSkbInfo) != 0 { isKnown = false }
+                spec.withComments = flags & withComments != 0
+                if flags & ~(withCounters | withComments | withSkbInfo) != 0 { isKnown = false }
             case DataAttribute.initialValue: initialValue = attribute.bigEndian()
             case DataAttribute.hashSize: hashSize = attribute.bigEndian()
             case DataAttribute.maxElements: spec.maxElements = attribute.bigEndian() ?? 0
@@ -110,6 +113,7 @@ extension SetElement {
         var other: IPAddress?
         var otherLength: Int?
         var mark: Mark?
+        var comment: String?
         for attribute in data.nested {
             switch attribute.type {
             case DataAttribute.address: address = attribute.address
@@ -121,6 +125,7 @@ extension SetElement {
             case DataAttribute.mark:
                 guard let both: UInt64 = attribute.bigEndian() else { return nil }
                 mark = Mark(UInt32(truncatingIfNeeded: both >> 32), mask: UInt32(truncatingIfNeeded: both))
+            case DataAttribute.comment: comment = attribute.string
             case DataAttribute.timeout, DataAttribute.bytes, DataAttribute.packets: break
             default: return nil
             }
@@ -141,7 +146,7 @@ extension SetElement {
             default: nil
             }
         guard let key else { return nil }
-        self.init(key, mark: mark)
+        self.init(key, mark: mark, comment: comment)
     }
 }
 

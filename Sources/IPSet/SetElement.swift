@@ -5,10 +5,13 @@ public struct SetElement: Hashable, Sendable {
     public var key: Key
     /// What the target `SET --map-mark` makes of a packet's mark. Only in sets ``SetSpec/withSkbInfo``.
     public var mark: Mark?
+    /// What it is for: 1 to 255 bytes without `"` and control characters. Only in sets ``SetSpec/withComments``.
+    public var comment: String?
 
-    public init(_ key: Key, mark: Mark? = nil) {
+    public init(_ key: Key, mark: Mark? = nil, comment: String? = nil) {
         self.key = key
         self.mark = mark
+        self.comment = comment
     }
 
     /// What a packet is looked up by. There is a case for each ``SetType``.
@@ -77,16 +80,32 @@ public struct SetElement: Hashable, Sendable {
             "\(text): sets hold no block of prefix length 0; its two halves say the same"
         case .address(let address) where address.isUnspecified:
             "\(text): sets of addresses hold no address of zeros"
-        default: nil
+        default: commentProblem
         }
     }
+
+    /// The kernel cuts longer comments, and ipset's texts have no way to say these characters.
+    private var commentProblem: String? {
+        guard let comment else { return nil }
+        let fits = (1...Self.commentLength).contains(comment.utf8.count)
+        guard fits, comment.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "\"") }) else {
+            return "\(text): a comment has 1 to 255 bytes without quotes and control characters"
+        }
+        return nil
+    }
+
+    /// `IPSET_MAX_COMMENT_SIZE` (linux/netfilter/ipset/ip_set.h).
+    private static let commentLength = 255
 }
 
 extension SetElement: Comparable {
     /// By type, family and numbers.
     public static func < (left: SetElement, right: SetElement) -> Bool {
         if left.key != right.key { return left.key < right.key }
-        return (left.mark?.value ?? 0, left.mark?.mask ?? 0) < (right.mark?.value ?? 0, right.mark?.mask ?? 0)
+        let (one, other) = (
+            (left.mark?.value ?? 0, left.mark?.mask ?? 0), (right.mark?.value ?? 0, right.mark?.mask ?? 0)
+        )
+        return one != other ? one < other : (left.comment ?? "") < (right.comment ?? "")
     }
 }
 

@@ -15,12 +15,15 @@ public struct SetSpec: Hashable, Sendable {
     public var withCounters: Bool
     /// Whether elements may have a mark (``SetElement/mark``).
     public var withSkbInfo: Bool
+    /// Whether elements may have a comment (``SetElement/comment``).
+    public var withComments: Bool
     /// After how many seconds elements go; nil for never. How long each has left is not kept here.
     public var timeout: UInt32?
 
     public init(
         _ name: String, _ type: SetType, _ family: IPFamily = .ipv4, maxElements: UInt32 = 65536,
-        hashSize: UInt32? = nil, withCounters: Bool = false, withSkbInfo: Bool = false, timeout: UInt32? = nil
+        hashSize: UInt32? = nil, withCounters: Bool = false, withSkbInfo: Bool = false, withComments: Bool = false,
+        timeout: UInt32? = nil
     ) {
         self.name = name
         self.type = type
@@ -29,6 +32,7 @@ public struct SetSpec: Hashable, Sendable {
         self.hashSize = type.isHash ? hashSize : nil
         self.withCounters = withCounters
         self.withSkbInfo = withSkbInfo
+        self.withComments = withComments
         self.timeout = timeout
     }
 

@@ -19,6 +19,7 @@ extension SetSpec {
         }
         if let timeout { text += " timeout \(timeout)" }
         if withCounters { text += " counters" }
+        if withComments { text += " comment" }
         if withSkbInfo { text += " skbinfo" }
         return text + ending
     }
@@ -34,9 +35,10 @@ extension SetElement {
         }
     }
 
-    /// Appends `add NAME 10.96.0.10,tcp:80 skbmark 0x4000/0x4000` and a line's end.
+    /// Appends `add NAME 10.96.0.10,tcp:80 comment "shop/web" skbmark 0x4000/0x4000` and a line's end.
     public func write(adding set: String, to text: inout [UInt8]) {
         write("add ", set, to: &text)
+        if let comment { text += " comment \"\(comment)\"".utf8 }
         if let mark {
             text += " skbmark 0x\(String(mark.value, radix: 16))".utf8
             if mark.mask != .max { text += "/0x\(String(mark.mask, radix: 16))".utf8 }

@@ -62,7 +62,7 @@ extension IPVSBackend {
     static func backendError(_ error: IPSetError) -> BackendError {
         switch error.reason {
         case .notPermitted: BackendError(.notPermitted, needsRoot)
-        case .missingModule: BackendError(.unsupported, error.description)
+        case .missingModule, .missingLibrary: BackendError(.unsupported, error.description)
         default: BackendError(.refused, error.description)
         }
     }

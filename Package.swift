@@ -174,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
-                "Agent", "DataplaneTestKit", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText",
+                "Agent", "Dataplane", "DataplaneTestKit", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText",
                 "ServiceModel", "ServicePlan",
                 logging,
                 metrics,

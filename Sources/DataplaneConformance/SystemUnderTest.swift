@@ -36,6 +36,14 @@ public struct Abilities: Sendable {
     /// Whether a segment that a server sends out of its window ends the connection, unless connection tracking is told
     /// to be liberal (semantics 46).
     public var needsLiberalTracking = false
+    /// Whether service addresses are the node's own: then all of their ports are refused that no service has, none can be an
+    /// address of another interface, what was connected to one before it was a service's is not any more, and the node's
+    /// own clients are seen as any of its addresses.
+    public var addressesAreLocal = false
+    /// Whether clients that are remembered may come back to an endpoint with weight 0.
+    public var drainedAreRemembered = true
+    /// Whether clients are remembered for as long as they have connections, also closed ones (semantics 39).
+    public var connectionsAreRemembered = false
 
     public init(schedulers: Set<Scheduler> = [.random], restrictions: Set<Restriction> = []) {
         self.schedulers = schedulers

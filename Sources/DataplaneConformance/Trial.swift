@@ -57,7 +57,10 @@ final class Trial {
         return moreNodeAddresses.union((known + [loopback]).flatMap { [$0.ipv4, $0.ipv6] })
     }
 
-    var oracle: Oracle { Oracle(node: state.node, nodeAddresses: nodeAddresses) }
+    var oracle: Oracle {
+        Oracle(
+            node: state.node, nodeAddresses: nodeAddresses, showsAnyNodeAddress: system.abilities.addressesAreLocal)
+    }
 
     /// Tries every destination of what was applied, from every source, against the oracle; and a port of every cluster
     /// IP that no service defines (semantics 31).

@@ -78,14 +78,17 @@ extension IPVSBackend {
             guard let other = others.first else { return nil }
             return BackendLimit(
                 isRefused: true,
-                message: "forwardingMethod \(method) leaves packets as they are, so that port \(port.port) cannot lead to "
+                message:
+                    "forwardingMethod \(method) leaves packets as they are, so that port \(port.port) cannot lead to "
                     + "port \(other) of an endpoint")
-        } + (service.ports.contains { $0.nodePort != nil }
-            ? [
-                BackendLimit(
-                    isRefused: true,
-                    message: "forwardingMethod \(method) needs endpoints that have the service's addresses too, and no "
-                        + "endpoint has the node's: leave out the node ports")
-            ] : [])
+        }
+            + (service.ports.contains { $0.nodePort != nil }
+                ? [
+                    BackendLimit(
+                        isRefused: true,
+                        message:
+                            "forwardingMethod \(method) needs endpoints that have the service's addresses too, and no "
+                            + "endpoint has the node's: leave out the node ports")
+                ] : [])
     }
 }

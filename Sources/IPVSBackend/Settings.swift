@@ -10,7 +10,8 @@ extension IPVSBackend {
         let always = [
             setting("conntrack", "1", "nothing that IPVS forwards is masqueraded, so that answers get lost"),
             setting("expire_nodest_conn", "1", "clients of an endpoint that is gone wait instead of finding another"),
-            setting("expire_quiescent_template", "1", "clients that are remembered keep coming to an endpoint that leaves"),
+            setting(
+                "expire_quiescent_template", "1", "clients that are remembered keep coming to an endpoint that leaves"),
         ]
         guard let version = kernelVersion, version >= (4, 1), version < (5, 9) else { return always }
         return always + [

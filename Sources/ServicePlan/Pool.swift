@@ -76,6 +76,8 @@ struct PortPools {
 public struct PoolNumbers: Sendable {
     /// How many numbers there are: they must fit into what no IPv4 host has, 240.0.0.0/4.
     public static let count: UInt32 = 1 << 28
+    /// How many of them can name what the node's own clients get: marks have room for no more.
+    public static let nodeClientCount: UInt32 = 1 << 26
 
     private var owners: [UInt32: String] = [:]
 
@@ -91,10 +93,10 @@ public struct PoolNumbers: Sendable {
         if owners[number] == name { owners[number] = nil }
     }
 
-    /// The number of a name: the preferred one, or the next free one.
-    mutating func claim(_ name: String, preferred: UInt32) -> UInt32 {
+    /// The number of a name: the preferred one, or the next free one, below a bound that the preferred one is below too.
+    mutating func claim(_ name: String, preferred: UInt32, below bound: UInt32 = count) -> UInt32 {
         var number = preferred
-        while let owner = owners[number], owner != name { number = (number + 1) % Self.count }
+        while let owner = owners[number], owner != name { number = (number + 1) % bound }
         owners[number] = name
         return number
     }
@@ -109,7 +111,8 @@ extension PlannedService {
         if let number = limitNumber { limitNumber = numbers.claim(name.description, preferred: number) }
         for index in frontends.indices {
             guard let number = frontends[index].nodeClientNumber else { continue }
-            frontends[index].nodeClientNumber = numbers.claim(nodeClientName(frontends[index]), preferred: number)
+            frontends[index].nodeClientNumber = numbers.claim(
+                nodeClientName(frontends[index]), preferred: number, below: PoolNumbers.nodeClientCount)
         }
     }
 

@@ -34,7 +34,7 @@ public struct ServicePlanner: Sendable {
         if service.ports.contains(where: { $0.nodePort != nil }) { planned.nodePortAddresses = nodePortAddresses }
         for index in planned.frontends.indices where planned.frontends[index].nodeTreatment != nil {
             let name = planned.nodeClientName(planned.frontends[index])
-            planned.frontends[index].nodeClientNumber = PoolNumbers.preferred(name)
+            planned.frontends[index].nodeClientNumber = PoolNumbers.preferred(name) % PoolNumbers.nodeClientCount
         }
         return planned
     }

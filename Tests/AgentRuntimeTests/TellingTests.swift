@@ -1,4 +1,5 @@
 import Agent
+import Dataplane
 @testable import AgentRuntime
 import NetAddress
 import ServicePlan
@@ -57,7 +58,7 @@ import Testing
         settings.node.podInterfaces = [.prefix("veth"), .bridge("cbr0")]
         let names = KernelSettings.needed(settings).map(\.name)
         #expect(names.suffix(2) == ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"])
-        let missing = KernelSettings.Setting(name: "net.no.such.thing", value: "1", harm: "nothing works")
+        let missing = KernelSetting(name: "net.no.such.thing", value: "1", harm: "nothing works")
         let result = KernelSettings.check([missing], sets: true)
         #expect(result.set.isEmpty && result.wrong[missing.name]?.contains("is not there") == true)
     }

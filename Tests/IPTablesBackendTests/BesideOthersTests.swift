@@ -1,3 +1,4 @@
+import DataplaneConformance
 import Dataplane
 import DataplaneTestKit
 import IPTablesBackend

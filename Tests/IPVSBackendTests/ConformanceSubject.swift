@@ -12,7 +12,9 @@ struct IPVSSubject: SystemUnderTest {
         var abilities = Abilities(
             schedulers: [.random, .roundRobin, .sourceHash, .maglev], restrictions: [.sourceLists])
         abilities.addressesAreOne = false
-        abilities.needsLiberalTracking = true
+        abilities.addressesAreLocal = true
+        abilities.drainedAreRemembered = false
+        abilities.connectionsAreRemembered = true
         return abilities
     }
 

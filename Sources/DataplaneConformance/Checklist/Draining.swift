@@ -39,8 +39,10 @@ extension ConformanceTest {
                 }
             }
         },
-        ConformanceTest("clients of an endpoint with weight 0 may come back to it (draining)", keepsConnections: true) {
-            trial in
+        ConformanceTest(
+            "clients of an endpoint with weight 0 may come back to it (draining)", keepsConnections: true,
+            for: { $0.drainedAreRemembered }
+        ) { trial in
             func service(_ drained: [Place]) -> Service {
                 .sticky(1, "web", endpoints: [Place.pod1.endpoints(), Place.remote1.endpoints()]) {
                     drain(drained, &$0)

@@ -4,8 +4,9 @@ internal import NetAddress
 
 /// What a connection attempt should come to.
 enum Expectation: Hashable, Sendable {
-    /// One of these servers answers, and sees the client as the address beside it. Over many attempts all of them do.
-    case answered([String: IPAddress])
+    /// One of these servers answers, and sees the client as one of the addresses beside it. Over many attempts all of
+    /// them do.
+    case answered([String: Set<IPAddress>])
     /// An error comes back at once.
     case refused
     /// Nothing comes back.
@@ -26,7 +27,8 @@ enum Expectation: Hashable, Sendable {
     ///   not let out, be it refused or dropped.
     func matches(_ outcome: Outcome, isOwnDatagram: Bool) -> Bool {
         switch self {
-        case .answered(let servers): outcome.server.map { servers[$0] == outcome.seenAs } ?? false
+        case .answered(let servers):
+            outcome.server.flatMap { servers[$0] }.map { seen in outcome.seenAs.map(seen.contains) ?? false } ?? false
         case .refused: outcome == .refused || isOwnDatagram && outcome == .unreachable(EPERM)
         case .dropped: outcome == .timedOut || isOwnDatagram && outcome == .unreachable(EPERM)
         }
@@ -37,7 +39,9 @@ extension Expectation: CustomStringConvertible {
     var description: String {
         switch self {
         case .answered(let servers):
-            servers.sorted { $0.key < $1.key }.map { "\($0.key) seeing \($0.value)" }.joined(separator: " or ")
+            servers.sorted { $0.key < $1.key }.map { server, seen in
+                "\(server) seeing \(seen.sorted().map(\.description).joined(separator: "/"))"
+            }.joined(separator: " or ")
         case .refused: "refused"
         case .dropped: "dropped"
         }

@@ -9,6 +9,8 @@ struct Oracle: Sendable {
     let node: NodeFacts
     /// The node's own addresses.
     let nodeAddresses: Set<IPAddress>
+    /// Whether the node's own clients are seen as any of its addresses.
+    let showsAnyNodeAddress: Bool
 
     func expectation(of destination: Destination, from source: Source) -> Expectation {
         let family = destination.address.family
@@ -24,7 +26,7 @@ struct Oracle: Sendable {
         let knowsPods = !node.podInterfaces.isEmpty || node.clusterCIDRs.contains { $0.family == family }
         func come(to chosen: [ChosenEndpoint], masqueraded: Bool) -> Expectation {
             if chosen.isEmpty { return endpoints.cluster.isEmpty ? .refused : .dropped }  // 14, 26
-            return answered(chosen, sourceAddress, masqueraded)
+            return answered(chosen, sourceAddress, masqueraded, isNode: source.isNode)
         }
         if destination.kind == .clusterIP {
             let chosen = service.internalTrafficPolicy == .local ? endpoints.local : endpoints.cluster
@@ -38,12 +40,16 @@ struct Oracle: Sendable {
     }
 
     /// 22: whoever meets itself is masqueraded in any case.
-    private func answered(_ chosen: [ChosenEndpoint], _ source: IPAddress, _ masqueraded: Bool) -> Expectation {
-        var servers: [String: IPAddress] = [:]
+    private func answered(
+        _ chosen: [ChosenEndpoint], _ source: IPAddress, _ masqueraded: Bool, isNode: Bool
+    ) -> Expectation {
+        var servers: [String: Set<IPAddress>] = [:]
         for endpoint in chosen {
             let isItself = endpoint.address == source
             servers[endpoint.server] =
-                masqueraded || isItself ? endpoint.place.addressOfMasquerade[source.family] : source
+                isNode && showsAnyNodeAddress
+                ? nodeAddresses.filter { $0.family == source.family }
+                : [masqueraded || isItself ? endpoint.place.addressOfMasquerade[source.family] : source]
         }
         return .answered(servers)
     }

@@ -15,7 +15,7 @@ extension IPVSBackend {
     {
         var summary = ChangeSummary()
         for _ in 0..<Self.maximumPasses {
-            let changes = Changes(state)
+            let changes = Changes(state, nodeAddresses: otherAddresses)
             guard !changes.isEmpty else { break }
             try check(changes)
             let isComplete = try carryOut(changes, state)
@@ -38,7 +38,8 @@ extension IPVSBackend {
     private mutating func check(_ changes: Changes) throws(BackendError) {
         let hijacked = changes.addresses.added.filter { otherAddresses.contains($0) }
         if let first = hijacked.first {
-            let what = hijacked.count == 1 ? "\(first) is" : "\(hijacked.map(\.description).joined(separator: ", ")) are"
+            let what =
+                hijacked.count == 1 ? "\(first) is" : "\(hijacked.map(\.description).joined(separator: ", ")) are"
             throw BackendError(
                 .refused,
                 "\(what) the node's own on another interface, and --backend ipvs would take it away from that: IPVS needs "
@@ -155,9 +156,4 @@ extension IPVSBackend {
             }
         }
     }
-}
-
-extension NodeClientMark {
-    /// One of ours that no service gets.
-    static var probe: UInt32 { space | ~spaceMask }
 }

@@ -1,4 +1,5 @@
 internal import Dataplane
+internal import Glibc
 internal import IPSet
 
 extension IPVSBackend {
@@ -7,13 +8,36 @@ extension IPVSBackend {
     mutating func makeSets(_ changes: Changes) throws(BackendError) {
         if !changes.remadeSets.isEmpty {
             try removeChains()
-            try applySets(changes.remadeSets.map { .destroy($0.name) })
+            try destroySets(changes.remadeSets.map(\.name))
         }
         try applySets(changes.newSets.map { .create($0.spec) } + changes.flushedSets.map { .flush($0.name) })
     }
 
     mutating func addElements(_ changes: Changes) throws(BackendError) {
         try applySets(changes.elements.added.map { .add($0.1, to: $0.0.name) })
+    }
+
+    /// Removes sets. The kernel lets go of rules that looked into them a little after they are gone.
+    mutating func destroySets(_ names: [String]) throws(BackendError) {
+        var rest = names[...]
+        var pause: UInt32 = 1000
+        while !rest.isEmpty {
+            let part = Array(rest)
+            let problem: IPSetError? = try callSets { (session) throws(IPSetError) -> IPSetError? in
+                do throws(IPSetError) {
+                    try session.apply(part.map { .destroy($0) })
+                    return nil
+                } catch {
+                    guard case .setInUse = error.reason else { throw error }
+                    return error
+                }
+            }
+            guard let problem else { return }
+            rest = rest.dropFirst(problem.done)
+            guard pause < 1_000_000 else { throw Self.backendError(problem) }
+            usleep(pause)
+            pause *= 2
+        }
     }
 
     /// Carries out operations in order. A set that is full is enlarged.

@@ -36,7 +36,8 @@ struct Changes {
     var servers = ServerChanges()
     private(set) var summary = ChangeSummary()
 
-    init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
+    /// - Parameter nodeAddresses: tell node ports from services' own addresses.
+    init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>, nodeAddresses: Set<IPAddress>) {
         state.forEachDifference { key, desired, observed in add(key, desired, observed) }
         newSets.sort()
         addresses.added.sort()
@@ -45,7 +46,7 @@ struct Changes {
         elements.removed.sort { ($0.0.rank, $1.1) > ($1.0.rank, $0.1) }
         chains.sort { ($0.family, $0.table.rawValue, $0.name) < ($1.family, $1.table.rawValue, $1.name) }
         servers.sort()
-        summary.udp = servers.udp
+        summary.udp = servers.udp(nodeAddresses)
     }
 
     var isEmpty: Bool { summary.isEmpty }

@@ -29,7 +29,7 @@ extension IPVSBackend {
         }
         removed += try removeChains()
         removed += ourSets.count
-        if !ourSets.isEmpty { try applySets(ourSets.map { .destroy($0) }) }
+        try destroySets(ourSets)
         leaving = Leaving()
         return ChangeSummary(removed: removed)
     }

@@ -39,7 +39,10 @@ struct Leaving {
 
     /// The addresses and ports of virtual servers that are kept: with them stays what shows that they are ours.
     var keptAddresses: Set<IPAddress> {
-        Set(servers.filter(\.value.isKept).compactMap { if case .address(let address, _, _) = $0.key { address } else { nil } })
+        Set(
+            servers.filter(\.value.isKept).compactMap { id, _ in
+                if case .address(let address, _, _) = id { address } else { nil }
+            })
     }
 }
 
@@ -49,7 +52,7 @@ extension VirtualServerID {
     var hasConnections: Bool {
         switch self {
         case .address(_, let transport, _): transport == .tcp
-        case .mark: true
+        case .mark(let mark, _): NodeClientMark.transport(mark) == .tcp
         }
     }
 }

@@ -39,7 +39,8 @@ extension IPVSBackend {
         let device = all.first { $0.name == Layout.device }
         if let device { try Self.check(device) }
         // What kube-proxy has on its device passes to ours.
-        let passing = Set(all.filter { $0.name == ServiceDevice.predecessor }.map(\.index) + (device.map { [$0.index] } ?? []))
+        let passing = Set(
+            all.filter { $0.name == ServiceDevice.predecessor }.map(\.index) + (device.map { [$0.index] } ?? []))
         otherAddresses = Set(found.filter { !passing.contains($0.link) }.map(\.address))
         // The kernel gives each interface an address for its own link.
         let ours = found.filter { $0.link == device?.index && !$0.address.isLinkLocal }
@@ -78,7 +79,8 @@ extension IPVSBackend {
     // MARK: - Virtual servers
 
     private mutating func observeServers(
-        addresses: Set<IPAddress>, nodePorts: Set<SetElement.Key>, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+        addresses: Set<IPAddress>, nodePorts: Set<SetElement.Key>,
+        into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) {
         for status in try callIPVS({ (socket) throws(NetlinkError) in try socket.virtualServers() }) {
             let id = status.server.id

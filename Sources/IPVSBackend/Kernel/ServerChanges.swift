@@ -39,14 +39,19 @@ struct ServerChanges {
     /// The schedulers that are asked for anew.
     var schedulers: Set<String> { Set((newServers + changedServers).map(\.scheduler)) }
 
-    /// What it does to the endpoints of UDP frontends.
-    var udp: UDPChanges {
+    /// What it does to the endpoints of UDP frontends: those that serve, be it for older flows alone.
+    func udp(_ nodeAddresses: Set<IPAddress>) -> UDPChanges {
         var changes = UDPChanges()
+        func frontend(_ id: VirtualServerID) -> UDPFrontend? {
+            guard case .address(let address, .udp, let port) = id else { return nil }
+            return nodeAddresses.contains(address)
+                ? UDPFrontend(nodePort: port, family: address.family) : UDPFrontend(address: address, port: port)
+        }
         for id in Set(removedReals.keys).union(removedServers) {
-            if let frontend = UDPFrontend(id) { changes.departures.insert(frontend) }
+            if let frontend = frontend(id) { changes.departures.insert(frontend) }
         }
         for (id, reals) in newReals {
-            if let frontend = UDPFrontend(id) { changes.arrivals[frontend] = reals.count }
+            if let frontend = frontend(id) { changes.arrivals[frontend] = reals.count }
         }
         return changes
     }
@@ -93,12 +98,5 @@ struct ServerChanges {
         for real in (newReals[id] ?? []).sorted(by: { $0.id < $1.id }) {
             if known.contains(real.id) { batch.change(real, of: id) } else { batch.add(real, to: id) }
         }
-    }
-}
-
-extension UDPFrontend {
-    fileprivate init?(_ id: VirtualServerID) {
-        guard case .address(let address, .udp, let port) = id else { return nil }
-        self.init(address: address, port: port)
     }
 }

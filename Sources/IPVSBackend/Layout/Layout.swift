@@ -128,13 +128,3 @@ struct Layout: Sendable {
         !options.node.masqueradeAll && !options.node.podTraffic(family).isEmpty
     }
 }
-
-/// Marks by which the node's own clients of external addresses find their virtual server. IPVS compares the whole mark.
-enum NodeClientMark {
-    /// The first four bits, by which we know that a virtual server for a mark is ours.
-    static let space: UInt32 = 0x5000_0000
-    static let spaceMask: UInt32 = 0xf000_0000
-
-    static func mark(_ number: UInt32) -> UInt32 { space | number & ~spaceMask }
-    static func isOurs(_ mark: UInt32) -> Bool { mark & spaceMask == space }
-}

@@ -7,7 +7,7 @@ public enum SetRole: String, Hashable, Sendable, CaseIterable {
     case addresses = "ADDRESSES"
     /// Addresses and ports that have endpoints, for somebody at least.
     case services = "SERVICES"
-    /// The same of the node's own addresses: which virtual servers there are ours.
+    /// Node ports at the node's own addresses, served or not: which virtual servers there are ours.
     case nodePorts = "NODE-PORTS"
     /// Nothing serves them anywhere: they are refused.
     case refused = "REFUSED"

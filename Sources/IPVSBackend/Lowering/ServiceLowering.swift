@@ -38,8 +38,12 @@ struct ServiceLowering {
         restrict(frontend, address)
         let server = VirtualServerID.address(address, frontend.transport, port: frontend.port)
         switch frontend.treatment {
-        case .reject: note(.refused, named: true)
-        case .drop: note(.dropped, named: true)
+        case .reject:
+            note(.refused, named: true)
+            serve(server, [], frontend)
+        case .drop:
+            note(.dropped, named: true)
+            serve(server, [], frontend)
         case .balance(let targets, let masquerade):
             switch masquerade {
             // Only what is translated comes back this way.
@@ -48,16 +52,18 @@ struct ServiceLowering {
             case .always: note(.masqueraded)
             case .outsideCluster: note(.clusterIPs)
             }
-            if isNodePort { note(.nodePorts, named: true) }
             serve(server, targets, frontend)
         }
         if case .balance(let targets, _)? = frontend.nodeTreatment, let number = frontend.nodeClientNumber {
-            let mark = NodeClientMark.mark(number)
+            let mark = NodeClientMark.mark(number, frontend.transport)
             note(.nodeClients, named: true, mark: SetElement.Mark(mark))
             serve(.mark(mark, address.family), targets, frontend)
         }
-        let serves = !frontend.treatment.targets.isEmpty || frontend.nodeTreatment?.targets.isEmpty == false
-        if serves, !isNodePort { note(.services, named: true) }
+        if isNodePort {
+            note(.nodePorts, named: true)
+        } else if !frontend.treatment.targets.isEmpty || frontend.nodeTreatment?.targets.isEmpty == false {
+            note(.services, named: true)
+        }
     }
 
     /// `shop/web:http cluster IP`: what the kernel has to say whose an address is.
@@ -88,7 +94,11 @@ struct ServiceLowering {
         list(frontend.deniedSources, .denied)
     }
 
+    /// Without targets there is a virtual server for the sake of older UDP flows alone, whose endpoints still answer
+    /// (semantics 41).
     private mutating func serve(_ id: VirtualServerID, _ targets: [Target], _ frontend: Frontend) {
+        let others = others(than: targets, frontend)
+        guard !targets.isEmpty || !others.isEmpty else { return }
         var server = VirtualServer(id, scheduler: frontend.scheduler.kernelName)
         if let seconds = frontend.pools.flatMap({ affinitySeconds($0) }) {
             server.flags.insert(.persistent)
@@ -99,12 +109,20 @@ struct ServiceLowering {
         if settings.schedulerFlags.contains(.fallback) { server.flags.insert(.fallback) }
         if settings.schedulerFlags.contains(.port) { server.flags.insert(.sourcePort) }
         objects.append((.virtualServer(id), .virtualServer(server)))
-        for target in targets {
+        func add(_ address: IPAddress, _ port: UInt16, weight: UInt32) {
             let real = RealServer(
-                target.address, port: target.port, weight: UInt32(target.weight),
-                forwarding: settings.forwardingMethod.kernelMethod)
+                address, port: port, weight: weight, forwarding: settings.forwardingMethod.kernelMethod)
             objects.append((.realServer(id, real.id), .realServer(real)))
         }
+        for target in targets { add(target.address, target.port, weight: UInt32(target.weight)) }
+        for other in others { add(other.address, other.port, weight: 0) }
+    }
+
+    /// Endpoints that still answer older UDP flows, and get no new ones.
+    private func others(than targets: [Target], _ frontend: Frontend) -> [ServingEndpoint] {
+        guard frontend.transport == .udp, frontend.servingEndpoints.count > targets.count else { return [] }
+        let known = Set(targets.map { ServingEndpoint(address: $0.address, port: $0.port) })
+        return frontend.servingEndpoints.filter { !known.contains($0) }
     }
 
     private func affinitySeconds(_ pools: PoolReferences) -> UInt32? {

@@ -163,7 +163,8 @@ let package = Package(
             name: "DataplaneTests", dependencies: ["Dataplane", "NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         .testTarget(
-            name: "IPVSTests", dependencies: ["DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),
+            name: "IPVSTests",
+            dependencies: ["CNamespaces", "DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",

@@ -13,8 +13,8 @@ extension IPVSSocket {
     public mutating func send(_ batch: IPVSBatch) throws(NetlinkError) -> [Refusal] {
         guard !batch.isEmpty else { return [] }
         try resolve()
-        let answers = socket.reserveReceiveBuffer(min(batch.count, Self.mostPerPiece) * Self.bytesPerAnswer)
-        let piece = PieceSize(bytes: pieceBytes, count: max(answers / Self.bytesPerAnswer, 1))
+        let answers = socket.reserveReceiveBuffer(min(batch.count, Self.mostPerPiece) * bytesPerAnswer)
+        let piece = PieceSize(bytes: pieceBytes, count: max(answers / bytesPerAnswer, 1))
         var refusals: [Refusal] = []
         var rest = batch.entries[...]
         while !rest.isEmpty { refusals += try sendPiece(of: &rest, piece) }
@@ -70,8 +70,6 @@ extension IPVSSocket {
         return refusals
     }
 
-    /// What an answer takes of a socket's receive buffer, with room to spare: the kernel counts what it allocates.
-    private static let bytesPerAnswer = 2048
     /// No piece has more operations, so that the receive buffer need not be larger.
     private static let mostPerPiece = 1024
 }

@@ -13,6 +13,8 @@ public struct IPVSSocket: ~Copyable {
     var family: UInt16
     /// About so many bytes are written in one call.
     package var pieceBytes = 64 * 1024
+    /// What an answer takes of the socket's receive buffer, with room to spare: the kernel counts what it allocates.
+    package var bytesPerAnswer = 2048
 
     /// Opens a socket in the calling thread's network namespace. The kernel loads the module `ip_vs` for it.
     ///

@@ -2,6 +2,7 @@ import DataplaneTestKit
 import IPVS
 import NetAddress
 import Netlink
+import Testing
 
 func ip(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress(ipv4: 0) }
 
@@ -27,6 +28,11 @@ enum IPVSSupport {
             }) ?? .noNamespaces
     }()
 }
+
+/// Tests with a real kernel run one after another: what is done to IPVS in one namespace makes the kernel lose its place
+/// in the lists of all others, also those that the stock tool reads.
+@Suite(.serialized, .enabled(if: IPVSSupport.here == .usable, "needs ip_vs, and CAP_NET_ADMIN of the machine"))
+struct WithKernel {}
 
 /// A batch that is written while it is made.
 func batch(_ write: (inout IPVSBatch) -> Void) -> IPVSBatch {

@@ -41,9 +41,8 @@ extension IPVSSocket {
         while let entry = rest.first, sent.count < size.count, buffer.count < size.bytes {
             let index = rest.startIndex
             rest.removeFirst()
-            if let flaw = entry.operation.flaw {
-                let error = NetlinkError(errno: EINVAL, operation: operation, message: flaw)
-                refusals.append(Refusal(index: index, entry: entry, error: error))
+            if let refusal = refuse(entry, index: index, operation) {
+                refusals.append(refusal)
                 continue
             }
             // Sequence numbers are places among what is sent.
@@ -68,6 +67,19 @@ extension IPVSSocket {
         }
         refusals.sort { $0.index < $1.index }
         return refusals
+    }
+
+    /// Refuses what must not get to the kernel.
+    private mutating func refuse(_ entry: IPVSBatch.Entry, index: Int, _ operation: String) -> Refusal? {
+        if let flaw = entry.operation.flaw {
+            let error = NetlinkError(errno: EINVAL, operation: operation, message: flaw)
+            return Refusal(index: index, entry: entry, error: error)
+        }
+        if let module = unsafeModule(for: entry.operation) {
+            let error = NetlinkError(errno: EPERM, operation: operation)
+            return Refusal(index: index, entry: entry, error: error, reason: .moduleNotLoaded(module))
+        }
+        return nil
     }
 
     /// No piece has more operations, so that the receive buffer need not be larger.

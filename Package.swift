@@ -187,7 +187,8 @@ let package = Package(
         .testTarget(name: "IPSetTests", dependencies: ["DataplaneTestKit", "IPSet", "NetAddress"]),
         .testTarget(name: "LinksTests", dependencies: ["DataplaneTestKit", "Links", "NetAddress", "Netlink"]),
         .testTarget(
-            name: "IPVSTests", dependencies: ["DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),
+            name: "IPVSTests",
+            dependencies: ["CNamespaces", "DataplaneTestKit", "IPVS", "NetAddress", "Netlink", "NetlinkWire"]),
         // Runs etcd itself, on loopback.
         .testTarget(
             name: "EtcdSourceTests",

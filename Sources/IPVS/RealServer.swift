@@ -20,6 +20,8 @@ extension RealServerID: Comparable {
 /// A real server of a virtual server, as IPVS has it.
 public struct RealServer: Hashable, Sendable {
     public var address: IPAddress
+    /// 0, for a virtual server of a mark or of all ports, is the port that the client asked for. Only masquerading can
+    /// change a port; for other methods ipvsadm puts the virtual server's in its place when it loads a line.
     public var port: UInt16
     /// Its share; with 0 it keeps its connections and gets no more. The kernel refuses more than `Int32.max`.
     public var weight: UInt32

@@ -13,12 +13,13 @@ public struct Refusal: Error, Hashable, Sendable {
     public let error: NetlinkError
     public let reason: Reason
 
-    init(index: Int, entry: IPVSBatch.Entry, error: NetlinkError) {
+    /// - Parameter reason: nil to take it from the errno.
+    init(index: Int, entry: IPVSBatch.Entry, error: NetlinkError, reason: Reason? = nil) {
         self.index = index
         tag = entry.tag
         operation = entry.operation
         self.error = error
-        reason = Reason(entry.operation, error.errno)
+        self.reason = reason ?? Reason(entry.operation, error.errno)
     }
 
     /// What the errno means for the operation (ip_vs_genl_set_cmd and what it calls, net/netfilter/ipvs/ip_vs_ctl.c).
@@ -27,6 +28,9 @@ public struct Refusal: Error, Hashable, Sendable {
         case schedulerMissing(module: String)
         /// The kernel lacks the scheduler or the persistence engine; it does not say which.
         case schedulerOrEngineMissing(modules: [String])
+        /// The module of `lblc` or `lblcr` is not loaded, and we may not load it (CAP_SYS_MODULE). If IPVS loaded it by
+        /// itself, the kernel could hang.
+        case moduleNotLoaded(String)
         /// What was to be added is there.
         case exists
         /// The virtual server is not there.
@@ -101,6 +105,8 @@ extension Refusal.Reason: CustomStringConvertible {
         case .schedulerMissing(let module): "the kernel has no module \(module)"
         case .schedulerOrEngineMissing(let modules):
             "the kernel lacks one of the modules \(modules.joined(separator: " and "))"
+        case .moduleNotLoaded(let module):
+            "load the module \(module) first, or give CAP_SYS_MODULE: the kernel could hang if IPVS had to load it"
         case .exists: "it exists already"
         case .virtualServerAbsent: "there is no such virtual server"
         case .realServerAbsent: "there is no such real server"

@@ -22,6 +22,10 @@ public struct Scheduler: Hashable, Sendable {
     /// The module that the kernel tries to load for a name that it does not know.
     public static func module(of name: String) -> String { "ip_vs_\(name)" }
 
+    /// Whether the module registers with every network namespace, and so must not be loaded by IPVS itself: see
+    /// ``ModuleLoader``.
+    static func registersWithNamespaces(_ name: String) -> Bool { name == "lblc" || name == "lblcr" }
+
     /// All of Linux 6.18: the kernel at hand may lack some. `mh` came with 4.18, `twos` with 5.13.
     public static let known = [
         Scheduler("rr"), Scheduler("wrr"), Scheduler("lc"), Scheduler("wlc"),

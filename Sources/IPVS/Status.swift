@@ -1,4 +1,5 @@
-/// What the kernel has counted since an object was made, in 64 bits where it has them (Linux 4.1).
+/// What the kernel has counted since an object was made, in 64 bits where it has them (Linux 4.1). It adds up every two
+/// seconds what the processors have counted, so that the newest may be missing.
 public struct Statistics: Hashable, Sendable {
     /// Connections that were scheduled.
     public var connections: UInt64 = 0

@@ -13,8 +13,8 @@ extension IPVSSocket {
     public mutating func send(_ batch: IPVSBatch) throws(NetlinkError) -> [Refusal] {
         guard !batch.isEmpty else { return [] }
         try resolve()
-        let answers = socket.reserveReceiveBuffer(min(batch.count, Self.mostPerPiece) * Self.bytesPerAnswer)
-        let piece = PieceSize(bytes: pieceBytes, count: max(answers / Self.bytesPerAnswer, 1))
+        let answers = socket.reserveReceiveBuffer(min(batch.count, Self.mostPerPiece) * bytesPerAnswer)
+        let piece = PieceSize(bytes: pieceBytes, count: max(answers / bytesPerAnswer, 1))
         var refusals: [Refusal] = []
         var rest = batch.entries[...]
         while !rest.isEmpty { refusals += try sendPiece(of: &rest, piece) }
@@ -41,9 +41,8 @@ extension IPVSSocket {
         while let entry = rest.first, sent.count < size.count, buffer.count < size.bytes {
             let index = rest.startIndex
             rest.removeFirst()
-            if let flaw = entry.operation.flaw {
-                let error = NetlinkError(errno: EINVAL, operation: operation, message: flaw)
-                refusals.append(Refusal(index: index, entry: entry, error: error))
+            if let refusal = refuse(entry, index: index, operation) {
+                refusals.append(refusal)
                 continue
             }
             // Sequence numbers are places among what is sent.
@@ -70,8 +69,19 @@ extension IPVSSocket {
         return refusals
     }
 
-    /// What an answer takes of a socket's receive buffer, with room to spare: the kernel counts what it allocates.
-    private static let bytesPerAnswer = 2048
+    /// Refuses what must not get to the kernel.
+    private mutating func refuse(_ entry: IPVSBatch.Entry, index: Int, _ operation: String) -> Refusal? {
+        if let flaw = entry.operation.flaw {
+            let error = NetlinkError(errno: EINVAL, operation: operation, message: flaw)
+            return Refusal(index: index, entry: entry, error: error)
+        }
+        if let module = unsafeModule(for: entry.operation) {
+            let error = NetlinkError(errno: EPERM, operation: operation)
+            return Refusal(index: index, entry: entry, error: error, reason: .moduleNotLoaded(module))
+        }
+        return nil
+    }
+
     /// No piece has more operations, so that the receive buffer need not be larger.
     private static let mostPerPiece = 1024
 }

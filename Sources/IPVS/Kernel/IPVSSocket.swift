@@ -13,6 +13,9 @@ public struct IPVSSocket: ~Copyable {
     var family: UInt16
     /// About so many bytes are written in one call.
     package var pieceBytes = 64 * 1024
+    /// What an answer takes of the socket's receive buffer, with room to spare: the kernel counts what it allocates.
+    package var bytesPerAnswer = 2048
+    private var modules = ModuleLoader()
 
     /// Opens a socket in the calling thread's network namespace. The kernel loads the module `ip_vs` for it.
     ///
@@ -68,6 +71,17 @@ public struct IPVSSocket: ~Copyable {
                 guard error.isAbsent, !isLast else { throw error }
                 try resolve()
             }
+        }
+    }
+
+    /// Makes sure that IPVS need not load a module that it must not; the module's name if that fails.
+    mutating func unsafeModule(for operation: IPVSOperation) -> String? {
+        switch operation {
+        case .addVirtual(let server), .changeVirtual(let server):
+            guard Scheduler.registersWithNamespaces(server.scheduler) else { return nil }
+            let module = Scheduler.module(of: server.scheduler)
+            return modules.prepare(module) ? nil : module
+        default: return nil
         }
     }
 

@@ -149,8 +149,9 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
-                "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
+                "Conntrack", "Dataplane", "EtcdSource", "IPSet", "IPTablesBackend", "NFTables", "NFTablesBackend",
+                "NetAddress", "Netlink", "NetlinkWire", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource",
+                argumentParser,
             ]),
 
         // Used by tests only.

@@ -64,7 +64,7 @@
         ///
         /// - Parameter lenient: an element that is there already is no error, and gets the new mark.
         public mutating func add(
-            _ elements: some Sequence<SetElement>, to set: String, lenient: Bool = false
+            _ elements: some Collection<SetElement>, to set: String, lenient: Bool = false
         ) throws(IPSetError) {
             try apply(elements.lazy.map { .add($0, to: set) }, lenient: lenient)
         }
@@ -73,7 +73,7 @@
         ///
         /// - Parameter lenient: an element that is not there is no error.
         public mutating func delete(
-            _ elements: some Sequence<SetElement>, from set: String, lenient: Bool = false
+            _ elements: some Collection<SetElement>, from set: String, lenient: Bool = false
         ) throws(IPSetError) {
             try apply(elements.lazy.map { .delete($0, from: set) }, lenient: lenient)
         }
@@ -84,7 +84,7 @@
         ///
         /// - Parameter lenient: what is there already, or is gone already, is no error: elements, and equal sets.
         public mutating func apply(
-            _ operations: some Sequence<SetOperation>, lenient: Bool = false
+            _ operations: some Collection<SetOperation>, lenient: Bool = false
         ) throws(IPSetError) {
             do {
                 try Library.apply(operations, lenient: lenient, session)

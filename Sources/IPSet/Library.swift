@@ -49,7 +49,7 @@
         }
 
         static func apply(
-            _ operations: some Sequence<SetOperation>, lenient: Bool, _ session: OpaquePointer
+            _ operations: some Collection<SetOperation>, lenient: Bool, _ session: OpaquePointer
         ) throws(IPSetError) {
             try locked { () throws(IPSetError) in
                 if lenient {
@@ -58,15 +58,14 @@
                     ipset_envopt_unset(session, IPSET_ENV_EXIST)
                 }
                 var run = LibraryRun(session)
-                for operation in operations { try run.apply(operation) }
-                try run.commit()
+                try run.apply(operations)
             }
         }
 
         /// Whether a set has an element.
         static func test(_ element: SetElement, _ set: String, _ session: OpaquePointer) throws(IPSetError) -> Bool {
             try locked { () throws(IPSetError) in
-                let data = LibraryData(session)
+                var data = LibraryData(session)
                 defer { data.reset() }
                 data.set(name: set)
                 data.set(element)

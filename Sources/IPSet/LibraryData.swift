@@ -8,6 +8,8 @@
     struct LibraryData {
         private let data: OpaquePointer
         private let session: OpaquePointer
+        /// The library's description of the type that was used last.
+        private var known: (type: SetType, description: UnsafePointer<ipset_type>)?
 
         init(_ session: OpaquePointer) {
             self.session = session
@@ -58,10 +60,13 @@
         }
 
         /// An element, and the type and family of the set that it is for.
-        func set(_ element: SetElement) {
-            // The description's address is the value itself.
-            let type = element.type.rawValue.withCString { cipset_type($0) }
-            _ = ipset_data_set(data, IPSET_OPT_TYPE, type)
+        mutating func set(_ element: SetElement) {
+            let type = element.type
+            if known?.type != type {
+                known = type.rawValue.withCString { cipset_type($0) }.map { (type, $0) }
+            }
+            // The address of the description is the value itself.
+            _ = ipset_data_set(data, IPSET_OPT_TYPE, known?.description)
             if let family = element.family { set(IPSET_OPT_FAMILY, family.setNumber) }
             set(element.key)
             element.comment?.withCString { _ = ipset_data_set(data, IPSET_OPT_ADT_COMMENT, $0) }

@@ -6,12 +6,21 @@
     ///
     /// The library collects what is added to, or deleted from, one set until its message is full or something else
     /// comes. A refusal is thus heard of late, and names its element by a number that was given with it: "line" 1 is the
-    /// first operation.
+    /// first element of a run of such operations.
     struct LibraryRun {
+        /// What can go into one message.
+        private struct Kind: Equatable {
+            var command: ipset_cmd
+            var set: String
+        }
+
         private let session: OpaquePointer
-        private let data: LibraryData
-        /// The operations of the run that is being collected, and the one before its first.
-        private var collected: [SetOperation] = []
+        private var data: LibraryData
+        /// What is being collected; nil if nothing is.
+        private var kind: Kind?
+        /// How many operations are collected.
+        private var collected = 0
+        /// How many were done before.
         private var done = 0
 
         init(_ session: OpaquePointer) {
@@ -20,97 +29,93 @@
             ipset_session_report_reset(session)
         }
 
-        mutating func apply(_ operation: SetOperation) throws(IPSetError) {
-            if collected.first.map({ !operation.continues($0) }) ?? true {
-                try commit()
-                if let problem = SetSpec.problem(ofName: operation.set) { throw refusal(problem, operation) }
+        /// Does all of them.
+        mutating func apply(_ operations: some Collection<SetOperation>) throws(IPSetError) {
+            for operation in operations {
+                let fits = try prepare(operation, operations)
+                guard fits, execute(operation) else { throw error(operations) }
             }
-            if let problem = operation.problem {
-                try commit()
-                throw refusal(problem, operation)
-            }
-            collected.append(operation)
-            guard try execute(operation) else { throw error() }
+            guard commit() else { throw error(operations) }
         }
 
-        /// Sends what is collected.
-        mutating func commit() throws(IPSetError) {
-            guard !collected.isEmpty else { return }
-            guard ipset_commit(session) == 0 else { throw error() }
-            done += collected.count
-            collected.removeAll(keepingCapacity: true)
+        /// Sends what is collected if this operation does not go with it.
+        private mutating func prepare(
+            _ operation: SetOperation, _ operations: some Collection<SetOperation>
+        ) throws(IPSetError) -> Bool {
+            var problem = operation.problem
+            if kind.map({ !operation.is($0.command, $0.set) }) ?? true {
+                guard commit() else { return false }
+                problem = SetSpec.problem(ofName: operation.set) ?? problem
+                kind = Kind(command: operation.command, set: operation.set)
+            }
+            if let problem {
+                guard commit() else { return false }
+                throw IPSetError(.invalid, problem, operation: operation, done: done)
+            }
+            collected += 1
+            return true
+        }
+
+        /// Sends what is collected; false if it was refused.
+        private mutating func commit() -> Bool {
+            guard collected > 0 else { return true }
+            guard ipset_commit(session) == 0 else { return false }
+            done += collected
+            collected = 0
+            return true
         }
 
         /// Gives an operation to the library; false if that, or one before it, was refused.
-        private func execute(_ operation: SetOperation) throws(IPSetError) -> Bool {
-            let line = UInt32(truncatingIfNeeded: collected.count)
+        private mutating func execute(_ operation: SetOperation) -> Bool {
+            var line: UInt32 = 0
+            data.set(name: operation.set)
             switch operation {
-            case .create(let spec): return data.set(spec) && send(IPSET_CMD_CREATE)
-            case .destroy(let set):
-                data.set(name: set)
-                return send(IPSET_CMD_DESTROY)
-            case .flush(let set):
-                data.set(name: set)
-                return send(IPSET_CMD_FLUSH)
-            case .swap(let set, let other):
-                data.set(name: set)
-                data.set(otherName: other)
-                return send(IPSET_CMD_SWAP)
-            case .rename(let set, let name):
-                data.set(name: set)
-                data.set(otherName: name)
-                return send(IPSET_CMD_RENAME)
-            case .add(let element, let set):
-                data.set(name: set)
+            case .create(let spec): guard data.set(spec) else { return false }
+            case .destroy, .flush: break
+            case .swap(_, let other), .rename(_, let other): data.set(otherName: other)
+            case .add(let element, _), .delete(let element, _):
                 data.set(element)
-                return send(IPSET_CMD_ADD, line: line)
-            case .delete(let element, let set):
-                data.set(name: set)
-                data.set(element)
-                return send(IPSET_CMD_DEL, line: line)
+                line = UInt32(truncatingIfNeeded: collected)
             }
+            return ipset_cmd(session, operation.command, line) == 0
         }
 
-        private func send(_ command: ipset_cmd, line: UInt32 = 0) -> Bool { ipset_cmd(session, command, line) == 0 }
-
-        private func refusal(_ problem: String, _ operation: SetOperation) -> IPSetError {
-            IPSetError(.invalid, problem, operation: operation, done: done)
-        }
-
-        /// What the library has reported about the run.
-        private mutating func error() -> IPSetError {
+        /// What the library has reported about what is collected.
+        private mutating func error(_ operations: some Collection<SetOperation>) -> IPSetError {
             data.reset()
             let report = LibraryReport(session)
-            // Without a line, the whole message was refused; all of a run's have the same set.
-            let index = report.line.map { max(Int($0) - 1, 0) } ?? 0
-            let operation = index < collected.count ? collected[index] : collected.first
-            let error = report.error(
-                operation, operation?.set ?? "", operation?.commands ?? [], done: done + min(index, collected.count))
-            collected.removeAll()
-            return error
+            // Without a line the whole message was refused, whose set is that of all that is collected.
+            let index = min(report.line.map { max(Int($0) - 1, 0) } ?? 0, max(collected - 1, 0))
+            let operation = operations.dropFirst(done + index).first
+            return report.error(operation, operation?.set ?? "", operation?.commands ?? [], done: done + index)
         }
     }
 
     extension SetOperation {
-        /// Whether the library may put this into one message with another, which came before.
-        fileprivate func continues(_ other: SetOperation) -> Bool {
-            switch (self, other) {
-            case (.add(_, let set), .add(_, let former)), (.delete(_, let set), .delete(_, let former)): set == former
+        /// Whether the library may put this into one message with others of a command and set.
+        fileprivate func `is`(_ command: ipset_cmd, _ set: String) -> Bool {
+            switch self {
+            case .add(_, let own): command == IPSET_CMD_ADD && own == set
+            case .delete(_, let own): command == IPSET_CMD_DEL && own == set
             default: false
             }
         }
 
-        /// The commands whose refusals may be reported.
-        fileprivate var commands: [ipset_cmd] {
+        fileprivate var command: ipset_cmd {
             switch self {
-            case .create: [IPSET_CMD_CREATE, IPSET_CMD_TYPE]
-            case .destroy: [IPSET_CMD_DESTROY]
-            case .flush: [IPSET_CMD_FLUSH]
-            case .swap: [IPSET_CMD_SWAP]
-            case .rename: [IPSET_CMD_RENAME]
-            case .add: [IPSET_CMD_ADD]
-            case .delete: [IPSET_CMD_DEL]
+            case .create: IPSET_CMD_CREATE
+            case .destroy: IPSET_CMD_DESTROY
+            case .flush: IPSET_CMD_FLUSH
+            case .swap: IPSET_CMD_SWAP
+            case .rename: IPSET_CMD_RENAME
+            case .add: IPSET_CMD_ADD
+            case .delete: IPSET_CMD_DEL
             }
+        }
+
+        /// The commands whose refusals may be reported: before a set is made, the kernel is asked about its type.
+        fileprivate var commands: [ipset_cmd] {
+            if case .create = self { [IPSET_CMD_CREATE, IPSET_CMD_TYPE] } else { [command] }
         }
     }
 

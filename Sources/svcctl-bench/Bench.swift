@@ -12,5 +12,14 @@ struct Bench: AsyncParsableCommand {
         subcommands: [
             ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
             EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, LookupBench.self,
-        ])
+        ] + optional)
+
+    /// Those that take a package trait.
+    private static var optional: [any ParsableCommand.Type] {
+        #if IPSet
+            [IPSetBench.self]
+        #else
+            []
+        #endif
+    }
 }

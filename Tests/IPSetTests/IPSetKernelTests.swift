@@ -144,6 +144,8 @@
         /// The types that this kernel has.
         static let types = SetType.allCases.filter(has)
 
+        static let absentTypes = SetType.allCases.filter { isPossible && !types.contains($0) }
+
         private static func has(_ type: SetType) -> Bool {
             guard let namespace = try? NetworkNamespace("probe") else { return false }
             let range = type.isHash ? [] : ["range", "0-65535"]

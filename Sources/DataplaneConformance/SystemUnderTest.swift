@@ -33,9 +33,9 @@ public struct Abilities: Sendable {
     /// Whether all addresses of a service port share one memory of clients and one order of turns (semantics 36). Where
     /// they do not, each address has its own (semantics 39).
     public var addressesAreOne = true
-    /// Whether a segment that a server sends out of its window ends the connection, unless connection tracking is told
-    /// to be liberal (semantics 46).
-    public var needsLiberalTracking = false
+    /// Which connections a segment ends that a server sends out of its window, unless connection tracking is told to be
+    /// liberal (semantics 46).
+    public var endedByStraySegments = EndedConnections.none
     /// Whether service addresses are the node's own: then all of their ports are refused that no service has, none can be an
     /// address of another interface, what was connected to one before it was a service's is not any more, and the node's
     /// own clients are seen as any of its addresses.
@@ -54,6 +54,14 @@ public struct Abilities: Sendable {
     func suffice(for services: [Service]) -> Bool {
         services.allSatisfy { schedulers.contains($0.scheduler) && restrictions.isSuperset(of: $0.restrictions) }
     }
+}
+
+/// Some connections to services.
+public enum EndedConnections: Hashable, Sendable {
+    case none
+    /// Those to external addresses, which are masqueraded.
+    case external
+    case all
 }
 
 /// A way to restrict who may use a service, and how much of it.

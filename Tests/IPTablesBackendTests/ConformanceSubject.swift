@@ -9,7 +9,7 @@ import ServicePlan
 struct IPTablesSubject: SystemUnderTest {
     var abilities: Abilities {
         var abilities = Abilities(schedulers: [.random], restrictions: Set(Restriction.allCases))
-        abilities.needsLiberalTracking = true
+        abilities.endedByStraySegments = .all
         return abilities
     }
 

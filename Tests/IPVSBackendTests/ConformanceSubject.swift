@@ -13,6 +13,7 @@ struct IPVSSubject: SystemUnderTest {
             schedulers: [.random, .roundRobin, .sourceHash, .maglev], restrictions: [.sourceLists])
         abilities.addressesAreOne = false
         abilities.addressesAreLocal = true
+        abilities.endedByStraySegments = .external
         abilities.drainedAreRemembered = false
         abilities.connectionsAreRemembered = true
         return abilities

@@ -191,8 +191,9 @@ extension ConformanceTest {
             trial in
             let service = Service.numbered(1, "web", endpoints: [Place.pod1.endpoints()])
             try trial.apply([service])
-            if trial.system.abilities.needsLiberalTracking {
-                for address in service.clusterIPs + service.externalIPs {
+            let ended = trial.system.abilities.endedByStraySegments
+            if ended != .none {
+                for address in (ended == .all ? service.clusterIPs : []) + service.externalIPs {
                     trial.check(
                         try !outlivesStraySegment(address, trial), "\(address): there is no need for the setting")
                 }

@@ -51,7 +51,8 @@ struct Examination {
         for _ in 0..<40 {
             let open = cells.filter { isUndecided($0) }
             if open.isEmpty || !mismatches.isEmpty { return }
-            try tryOnce(open + open)
+            // Whose turns are shared must not come in step with them.
+            try tryOnce((open + open).shuffled())
         }
         for group in Set(cells.filter { isUndecided($0) }.map(Group.init)) {
             let unseen = group.servers.subtracting(seen[group] ?? []).sorted()

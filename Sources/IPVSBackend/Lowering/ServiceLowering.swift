@@ -106,7 +106,10 @@ struct ServiceLowering {
         }
         let settings = service.virtualServer
         if settings.isOnePacket { server.flags.insert(.onePacket) }
-        if settings.schedulerFlags.contains(.fallback) { server.flags.insert(.fallback) }
+        // A client whose endpoint leaves gets another one.
+        if settings.schedulerFlags.contains(.fallback) || [.sourceHash, .maglev].contains(frontend.scheduler) {
+            server.flags.insert(.fallback)
+        }
         if settings.schedulerFlags.contains(.port) { server.flags.insert(.sourcePort) }
         objects.append((.virtualServer(id), .virtualServer(server)))
         func add(_ address: IPAddress, _ port: UInt16, weight: UInt32) {

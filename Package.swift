@@ -126,8 +126,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "EtcdSource", "IPTablesBackend", "NFTables", "NFTablesBackend", "NetAddress",
-                "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
+                "Conntrack", "Dataplane", "EtcdSource", "IPTablesBackend", "IPVS", "NFTables", "NFTablesBackend",
+                "NetAddress", "Netlink", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
             ]),
 
         // Used by tests only.

@@ -11,7 +11,7 @@ struct Bench: AsyncParsableCommand {
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
         subcommands: [
             ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
-            EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, LookupBench.self,
+            EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, IPVSBench.self, LookupBench.self,
         ] + optional)
 
     /// Those that take a package trait.

@@ -98,7 +98,8 @@
 
         // MARK: - Reading
 
-        /// Whether a set has an element, whatever its mark is. For a block, whether a larger block has all of it.
+        /// Whether a set has an element, whatever its mark is. A block of one address is in a set of blocks, too, if one
+        /// of them holds it.
         public mutating func contains(_ element: SetElement, in set: String) throws(IPSetError) -> Bool {
             if let problem = SetSpec.problem(ofName: set) ?? element.problem { throw IPSetError(.invalid, problem) }
             return try Library.test(element, set, session)

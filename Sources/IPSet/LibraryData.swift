@@ -37,11 +37,10 @@
 
         func set(otherName: String) { otherName.withCString { _ = ipset_data_set(data, IPSET_OPT_SETNAME2, $0) } }
 
-        /// All that is needed to make a set.
+        /// All but the name that is needed to make a set.
         ///
         /// - Returns: false if the kernel lacks the type, which it is asked about.
         func set(_ spec: SetSpec) -> Bool {
-            set(name: spec.name)
             spec.type.rawValue.withCString { _ = ipset_data_set(data, IPSET_OPT_TYPENAME, $0) }
             if spec.type.isHash { set(IPSET_OPT_FAMILY, spec.family.setNumber) }
             guard ipset_type_get(session, IPSET_CMD_CREATE) != nil else { return false }

@@ -32,7 +32,7 @@ public struct SetElement: Hashable, Sendable {
         case port(UInt16)
     }
 
-    /// Mark = (mark & ~mask) | value.
+    /// The packet's mark becomes (mark & ~mask) ^ value.
     public struct Mark: Hashable, Sendable {
         public var value: UInt32
         public var mask: UInt32

@@ -83,15 +83,15 @@ public struct SysctlError: Error, Hashable, Sendable {
 }
 
 extension SysctlError: CustomStringConvertible {
-    public var description: String { "\(name)\(value.map { " = \($0)" } ?? ""): \(sentence)" }
+    public var description: String { "\(name)\(value.map { " = \($0)" } ?? "") \(sentence)" }
 
-    /// What is wrong, without the name.
+    /// What is wrong, to follow the name.
     public var sentence: String {
         switch reason {
-        case .absent(let module?): "is not there: the kernel has no module \(module), or it is not loaded"
+        case .absent(let module?): "is not there, for the kernel has no module \(module) or has not loaded it"
         case .absent(module: nil): "is not there"
-        case .notPermitted: "not permitted"
-        case .refused(let errno): String(cString: strerror(errno))
+        case .notPermitted: "is not permitted to us"
+        case .refused(let errno): "fails with \(String(cString: strerror(errno)))"
         }
     }
 }

@@ -35,10 +35,11 @@ enum KernelSettings {
         var wrong: [String: String] = [:]
         var done: [String] = []
         for setting in needed {
-            guard let value = try? Sysctl.read(setting.name) else {
-                if !setting.isOptional {
-                    wrong[setting.name] = "\(setting.name) is not there: \(setting.harm); load its module"
-                }
+            let value: String
+            do {
+                value = try Sysctl.read(setting.name)
+            } catch {
+                if !setting.isOptional { wrong[setting.name] = "\(setting.name) \(error.sentence); \(setting.harm)" }
                 continue
             }
             guard value != setting.value else { continue }
@@ -51,7 +52,7 @@ enum KernelSettings {
                 try Sysctl.write(setting.name, setting.value)
                 done.append("\(setting.name) is set to \(setting.value); it was \(value)")
             } catch {
-                wrong[setting.name] = "\(what); it cannot be set: \(error.sentence)"
+                wrong[setting.name] = "\(what); setting it \(error.sentence)"
             }
         }
         return (wrong, done)

@@ -11,7 +11,7 @@ struct NFTablesSubject: SystemUnderTest {
     var abilities: Abilities {
         var abilities = Abilities(
             schedulers: [.random, .roundRobin, .sourceHash, .maglev], restrictions: Set(Restriction.allCases))
-        abilities.needsLiberalTracking = true
+        abilities.endedByStraySegments = .all
         return abilities
     }
 

@@ -140,7 +140,8 @@ let package = Package(
         .executableTarget(
             name: "svcctl",
             dependencies: [
-                "Agent", "AgentRuntime", "Backends", "Dataplane", "EtcdSource", "IPTablesBackend", "IPVSBackend", "NFTables",
+                "Agent", "AgentRuntime", "Backends", "Dataplane", "EtcdSource", "IPTablesBackend", "IPVSBackend",
+                "NFTables",
                 "NFTablesBackend",
                 "NetAddress", "PacketTrace", "ServiceModel", "ServicePlan", "ServiceSource", argumentParser, logging,
             ]),

@@ -59,7 +59,7 @@ struct Target {
 
     /// Gives a socket its own address and port, if it needs one.
     func bind(_ socket: borrowing Socket) throws(SystemCallError) {
-        if transport == .udp, (local?.port ?? 0) == 0 {
+        if (local?.port ?? 0) == 0 {
             let anyAddress = peer.address.family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6: 0, 0)
             try FreshPort.bind(socket, to: local ?? SocketAddress(address: anyAddress, port: 0))
         } else if let local {

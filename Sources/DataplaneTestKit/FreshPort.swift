@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
 
-/// Source ports for UDP clients, none of which comes again soon: to connection tracking, a client that sends from the port
-/// of an earlier one is that one, and goes where it went.
+/// Source ports for clients, none of which comes again soon. To connection tracking, a UDP client that sends from the port of
+/// an earlier one is that one, and goes where it went. IPVS cannot tell apart two TCP connections from one port that lead by
+/// two addresses to one endpoint.
 enum FreshPort {
     private static let range: ClosedRange<UInt16> = 10_000...60_999
     private static let last = Mutex(UInt16.random(in: range))

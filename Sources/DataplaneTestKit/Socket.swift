@@ -148,7 +148,7 @@ struct Socket: ~Copyable, Sendable {
 struct Deadline: Sendable {
     private let instant: ContinuousClock.Instant
 
-    init(_ timeout: Duration) { instant = .now + timeout * Patience.factor }
+    init(_ timeout: Duration) { instant = .now + timeout * TestMachine.patience }
 
     var isOver: Bool { instant <= .now }
 

@@ -9,7 +9,7 @@ struct KernelFeatureTests {
     }
 
     /// The virtual machine is there for IPVS.
-    @Test(.enabled(if: getenv("SVCCTL_VM") != nil)) func theVirtualMachineHasIPVS() {
+    @Test(.enabled(if: TestMachine.isEmulated)) func theVirtualMachineHasIPVS() {
         #expect(KernelFeature.hasIPVS)
     }
 }

@@ -146,7 +146,8 @@ struct EquivalenceTests {
         try loaded.nft(scenario.desired.script)
         try scenario.desired.apply(in: applied)
         let list = ["nft", "-j", "list", "ruleset"]
-        #expect(try loaded.tool(list) == applied.tool(list))
+        // Handles differ where the kernel began again, as it does when it has loaded a module.
+        #expect(try Self.normalized(loaded.tool(list)) == Self.normalized(applied.tool(list)))
         #expect(try loaded.tool(["nft", "list", "ruleset"]) == applied.tool(["nft", "list", "ruleset"]))
         // We find nothing to change in what nft made, nor in what we made.
         #expect(try scenario.desired.differences(in: loaded) == [])

@@ -59,6 +59,14 @@ public struct FrontendClaims: Sendable {
     }
 }
 
+extension PlannedService {
+    /// Whether two plans want the same addresses, protocols and ports, in the same order.
+    func claimsTheSame(as other: PlannedService) -> Bool {
+        frontends.count == other.frontends.count && !frontends.isEmpty
+            && zip(frontends, other.frontends).allSatisfy { FrontendClaims.Key($0) == FrontendClaims.Key($1) }
+    }
+}
+
 extension FrontendClaims.Conflict: CustomStringConvertible {
     public var description: String {
         "\(frontend.reference) belongs to \(winner), which is older; \(loser) does not get it"

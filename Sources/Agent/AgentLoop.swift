@@ -45,6 +45,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var untoldChanges = 0
     /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
     private var areHealthChecksNew = true
+    private var healthCheckDisputes: [SourceFinding] = []
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
@@ -135,10 +136,11 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         if merged.isComplete, areHealthChecksNew {
             areHealthChecksNew = false
             observer.healthChecksChanged(healthChecks.checks)
+            healthCheckDisputes = healthChecks.findings(now: .now)
         }
         observer.sourcesSpoke(
             SourceNews(
-                findings: merged.findings, unfit: admission.reasons, state: merged.state,
+                findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
                 states: zip(sources.names, sources.states).map { ($0, $1) }))
     }
 
@@ -170,7 +172,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         let begin = clock.now
         do {
             var report = try engine.synchronize(isFull: isFull)
-            schedule.succeeded(at: now, isFull: isFull, jitter: Double.random(in: 0..<1))
+            schedule.succeeded(
+                at: now, isFull: isFull, took: clock.now - begin, jitter: Double.random(in: 0..<1))
             if decoding > .zero { report.phases[.decode] = decoding }
             if planning > .zero { report.phases[.plan] = planning }
             (decoding, planning) = (.zero, .zero)

@@ -27,7 +27,14 @@ public struct FrontendClaims: Sendable {
 
     /// The order in which services must be admitted: oldest first, those without a time last.
     public static func precedes(_ left: Service, _ right: Service) -> Bool {
-        switch (left.creationTimestamp, right.creationTimestamp) {
+        precedes((left.creationTimestamp, left.name), (right.creationTimestamp, right.name))
+    }
+
+    /// The same of what counts of a service alone.
+    public static func precedes(
+        _ left: (created: String?, name: ServiceName), _ right: (created: String?, name: ServiceName)
+    ) -> Bool {
+        switch (left.created, right.created) {
         case (let first?, let second?) where first != second: first < second
         case (_?, nil): true
         case (nil, _?): false

@@ -115,7 +115,8 @@ struct ServiceEntry {
     private func noteHeldBack(
         _ serviceKey: String, _ name: ServiceName, _ layout: KeyLayout, _ notes: inout [String: [Note]]
     ) {
-        guard !notes.isEmpty, let blamed = notes.filter({ $0.value.contains { $0.severity == .error } }).keys.min() else { return }
+        guard !notes.isEmpty, let blamed = notes.filter({ $0.value.contains { $0.severity == .error } }).keys.min()
+        else { return }
         for (key, document) in all(serviceKey, name, layout) where notes[key] == nil {
             if lastGood[key]?.bytes != document.bytes {
                 notes[key] = [(.error, "held back, since it does not go with \(blamed)")]

@@ -47,6 +47,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var areHealthChecksNew = true
     /// When to look at what the backend has left in the kernel.
     private var attentionDue: SyncSchedule.Instant?
+    private var healthCheckDisputes: [SourceFinding] = []
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
@@ -141,10 +142,11 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         if merged.isComplete, areHealthChecksNew {
             areHealthChecksNew = false
             observer.healthChecksChanged(healthChecks.checks)
+            healthCheckDisputes = healthChecks.findings(now: .now)
         }
         observer.sourcesSpoke(
             SourceNews(
-                findings: merged.findings, unfit: admission.reasons, state: merged.state,
+                findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
                 states: zip(sources.names, sources.states).map { ($0, $1) }))
     }
 
@@ -194,7 +196,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         let begin = clock.now
         do {
             var report = try engine.synchronize(isFull: isFull)
-            schedule.succeeded(at: now, isFull: isFull, jitter: Double.random(in: 0..<1))
+            schedule.succeeded(
+                at: now, isFull: isFull, took: clock.now - begin, jitter: Double.random(in: 0..<1))
             if decoding > .zero { report.phases[.decode] = decoding }
             if planning > .zero { report.phases[.plan] = planning }
             (decoding, planning) = (.zero, .zero)

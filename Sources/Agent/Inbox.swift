@@ -77,6 +77,11 @@ public final class Inbox: Sendable {
         }
     }
 
+    /// Looks at what waits to be taken, by source, and leaves it here.
+    public func peek(_ body: ([Int: SourceUpdate]) -> Void) {
+        content.withLock { body($0.updates) }
+    }
+
     private func ring() {
         // A socket that is full rings already.
         var ring: UInt8 = 1

@@ -4,7 +4,9 @@
 /// - A change is carried out at once, but not sooner than a minimum period after the last synchronization: what comes in
 ///   between is joined.
 /// - After a failure it waits, longer each time, and then compares everything.
-/// - What somebody else changed is mended at once, and everything is compared now and then in any case.
+/// - What somebody else changed is mended at once, and everything is compared now and then in any case. Where somebody
+///   goes on to change it, each comparison is followed by a rest as long as it took, so that the node has half of its
+///   processor for others at least.
 public struct SyncSchedule: Sendable {
     /// Points in time, as a duration since any fixed moment.
     public typealias Instant = Duration
@@ -49,6 +51,13 @@ public struct SyncSchedule: Sendable {
     /// Not before this moment, after failures.
     private var retryAt: Instant?
     private var comparisonDue: Instant?
+    /// Whether somebody else changed something that no comparison has looked at yet.
+    private var hasDrifted = false
+    /// Whether the comparison that runs, or was the last, was for what somebody else changed.
+    private var mendsDrift = false
+    /// How long to leave drift alone after the last comparison.
+    private var rest = Duration.zero
+    private static let longestRest = Duration.seconds(1)
 
     public init(_ settings: Settings = Settings()) { self.settings = settings }
 
@@ -67,19 +76,27 @@ public struct SyncSchedule: Sendable {
     public mutating func definitionsChanged() { hasChanges = true }
 
     /// Somebody else changed something of ours, or may have.
-    public mutating func kernelChanged() { needsComparison = true }
+    public mutating func kernelChanged() {
+        needsComparison = true
+        hasDrifted = true
+    }
 
     /// A synchronization has begun: what happens from now on is for the next one.
     public mutating func began(isFull: Bool) {
         hasChanges = false
-        if isFull { needsComparison = false }
+        guard isFull else { return }
+        needsComparison = false
+        (mendsDrift, hasDrifted) = (hasDrifted, false)
     }
 
-    /// - Parameter jitter: from 0 up to 1, drawn anew each time: nodes that started together compare at different times.
-    public mutating func succeeded(at now: Instant, isFull: Bool, jitter: Double) {
+    /// - Parameters:
+    ///   - took: how long it took.
+    ///   - jitter: from 0 up to 1, drawn anew each time: nodes that started together compare at different times.
+    public mutating func succeeded(at now: Instant, isFull: Bool, took: Duration = .zero, jitter: Double) {
         failures = 0
         retryAt = nil
         lastEnd = now
+        if isFull { rest = mendsDrift ? min(took, Self.longestRest) : .zero }
         if isFull || comparisonDue == nil {
             comparisonDue = now + settings.resyncPeriod * (0.9 + 0.1 * min(max(jitter, 0), 1))
         }
@@ -102,7 +119,8 @@ public struct SyncSchedule: Sendable {
         guard isComplete else { return .waitForSources }
         let isDue = comparisonDue.map { $0 <= now } ?? false
         guard isPending || isDue else { return .wait(until: comparisonDue ?? now) }
-        let earliest = max(retryAt ?? now, lastEnd.map { $0 + settings.minSyncPeriod } ?? now)
+        let pause = max(settings.minSyncPeriod, hasDrifted ? rest : .zero)
+        let earliest = max(retryAt ?? now, lastEnd.map { $0 + pause } ?? now)
         return earliest <= now ? .synchronize(isFull: needsComparison || isDue) : .wait(until: earliest)
     }
 }

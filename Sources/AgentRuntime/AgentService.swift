@@ -18,6 +18,8 @@ struct AgentService: ServiceLifecycle.Service {
         case healthChecks(Set<UInt16>)
         case waitedLongEnough
         case checkKernel
+        /// What is to be said of the cycle that is to follow, by its number.
+        case succession(Int, Succession.Verdict)
     }
 
     /// A source that does not answer must not hold up a machine's start for longer: the service manager is then told that
@@ -71,8 +73,10 @@ struct AgentService: ServiceLifecycle.Service {
         ]
         defer { for timer in timers { timer.cancel() } }
         try await withGracefulShutdownHandler {
-            var running = Running(settings: settings, reporter: reporter, notifier: notifier)
-            try await running.start(heartbeat: heartbeat(notifier), onEnd: ended)
+            var running = Running(
+                settings: settings, reporter: reporter, notifier: notifier, heartbeat: heartbeat(notifier), onEnd: ended
+            ) { continuation.yield(.succession($0, $1)) }
+            try await running.start()
             for await event in events {
                 if try await !handle(event, &running) { break }
             }
@@ -104,8 +108,10 @@ struct AgentService: ServiceLifecycle.Service {
             running.notifier.isReady("running, but not every source is complete")
         case .checkKernel:
             running.checkKernel()
+            running.sayWhatIsAwaited()
             await running.openHealthCheckPorts()
             lock.dismissCallers()
+        case .succession(let number, let verdict): await running.judge(number, verdict)
         case .reload:
             running.notifier.isReloading()
             await reload(&running)
@@ -118,7 +124,7 @@ struct AgentService: ServiceLifecycle.Service {
         do {
             let settings = try readSettings()
             _ = try SourceFactory.sources(settings)
-            try await running.change(to: settings, heartbeat: heartbeat(running.notifier), onEnd: ended)
+            try await running.change(to: settings)
         } catch let error as InvalidDefinitions {
             let findings = error.findings.map(\.description).joined(separator: "; ")
             running.reporter.say(.failed, "the configuration stays as it was: \(findings)", .error)
@@ -136,12 +142,30 @@ private struct Running {
     let servers = Servers()
     var healthCheckPorts: HealthCheckPorts
     private let metrics: MetricsEndpoint
+    private let heartbeat: Duration
+    private let onEnd: @Sendable ((any Error)?) -> Void
+    private let onVerdict: @Sendable (Int, Succession.Verdict) -> Void
     private var cycle: Cycle?
+    /// What is to follow the cycle that runs, with a number by which it is known.
+    private var successor: (number: Int, cycle: Cycle)?
+    private var successorCount = 0
+    /// What was said last of a configuration that does not hold yet.
+    private var saidLast: String?
 
-    init(settings: AgentSettings, reporter: Reporter, notifier: SystemdNotifier) {
+    /// - Parameters:
+    ///   - onEnd: is called when a loop has ended, with the reason if it could not go on.
+    ///   - onVerdict: is called with what is to be said of a successor, by its number.
+    init(
+        settings: AgentSettings, reporter: Reporter, notifier: SystemdNotifier, heartbeat: Duration,
+        onEnd: @escaping @Sendable ((any Error)?) -> Void,
+        onVerdict: @escaping @Sendable (Int, Succession.Verdict) -> Void
+    ) {
         self.settings = settings
         self.reporter = reporter
         self.notifier = notifier
+        self.heartbeat = heartbeat
+        self.onEnd = onEnd
+        self.onVerdict = onVerdict
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
         metrics = MetricsEndpoint(reporter: reporter) {
             // While one backend follows another, both have rules; what counts is what is there. One that cannot be read
@@ -150,15 +174,16 @@ private struct Running {
         }
     }
 
-    mutating func start(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) async throws {
+    mutating func start() async throws {
         do {
             try await servers.listen(settings, reporter, metrics: metrics)
         } catch let error as ListenError {
             throw CannotStart(.cannotListen("\(error); does another agent or kube-proxy have it?"))
         }
         checkKernel()
-        let sources = try SourceFactory.sources(settings)
-        cycle = try Cycle(settings, sources, reporter, heartbeat: heartbeat, onEnd: onEnd)
+        let first = try Cycle(settings, reporter)
+        first.begin(heartbeat: heartbeat, onEnd: onEnd)
+        cycle = first
     }
 
     /// Looks at the kernel's settings, and says what is new.
@@ -180,10 +205,9 @@ private struct Running {
     }
 
     /// Goes on with other settings. What does not concern the loop does not disturb it.
-    mutating func change(
-        to new: AgentSettings, heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void
-    ) async throws {
-        if new == settings {
+    mutating func change(to new: AgentSettings) async throws {
+        let isUnderWay = successor != nil || cycle?.settings.loopSettings == new.loopSettings
+        if new == settings, isUnderWay {
             cycle?.compare()
             return reporter.say(.reloaded, "the configuration is as it was; everything is compared")
         }
@@ -208,27 +232,65 @@ private struct Running {
             await healthCheckPorts.listen(on: [])
             healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: new.node.nodePortAddresses)
         }
-        if new.loopSettings != old.loopSettings {
-            // It must not be stopped twice: what it closes may be somebody else's by then.
-            await cycle.take()?.stop()
-            // What waited there begins anew, once its sources are complete.
-            reporter.note { $0.pendingSince = nil }
-            do {
-                cycle = try Cycle(new, SourceFactory.sources(new), reporter, heartbeat: heartbeat, onEnd: onEnd)
-            } catch {
-                // Nothing runs any more: the service manager starts the agent anew.
-                return onEnd(error)
-            }
-        }
         checkKernel()
         await openHealthCheckPorts()
         reporter.say(.reloaded, "the configuration was read again")
+        if new.loopSettings != old.loopSettings || !isUnderWay { await prepareSuccessor() }
+    }
+
+    /// Lets a cycle with the settings of now listen to its sources, while the one before goes on.
+    private mutating func prepareSuccessor() async {
+        await successor.take()?.cycle.stop()
+        reporter.note { $0.awaited = nil }
+        guard let cycle, settings.loopSettings != cycle.settings.loopSettings else { return }
+        successorCount += 1
+        let (number, onVerdict) = (successorCount, onVerdict)
+        do {
+            let succession = try cycle.succession(to: settings)
+            let next = try Cycle(settings, reporter) { onVerdict(number, succession.verdict($0)) }
+            successor = (number, next)
+            wait("\(succession.verdict([:]))")
+        } catch {
+            wait("\(error)")
+            sayWhatIsAwaited()
+        }
+    }
+
+    private func wait(_ reason: String) { reporter.note { $0.awaited = "the loop goes on as before: \(reason)" } }
+
+    /// Says why a new configuration does not hold yet, each reason once. Sources are given a while.
+    mutating func sayWhatIsAwaited() {
+        let text = reporter.read { $0.awaited }
+        defer { saidLast = text }
+        if let text, text != saidLast { reporter.say(.failed, text, .error) }
+    }
+
+    /// Takes note of what is said of a successor, and lets it begin if it is ready.
+    mutating func judge(_ number: Int, _ verdict: Succession.Verdict) async {
+        guard let next = successor, next.number == number else { return }
+        guard verdict == .ready else {
+            wait("\(verdict)")
+            if case .wouldLose = verdict { sayWhatIsAwaited() }
+            return
+        }
+        successor = nil
+        // It must not be stopped twice: what it closes may be somebody else's by then.
+        await cycle.take()?.stop()
+        reporter.note { record in
+            record.awaited = nil
+            // What waited there begins anew.
+            record.pendingSince = nil
+        }
+        next.cycle.begin(heartbeat: heartbeat, onEnd: onEnd)
+        cycle = next.cycle
+        reporter.say(.reloaded, "the loop goes on with the configuration that was read again")
     }
 
     func stop(loopHasEnded: Bool = false) async {
         notifier.isStopping()
         let cleansUp = settings.cleansUpOnExit && !loopHasEnded
         reporter.say(.stopping, cleansUp ? "stops, and removes its rules" : "stops; its rules stay in the kernel")
+        await successor?.cycle.stop()
         await cycle?.stop(cleansUp: cleansUp)
         await healthCheckPorts.listen(on: [])
         await servers.stop()

@@ -34,7 +34,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         }
     }
 
-    @usableFromInline var desired: [Key: Entry] = [:]
+    @usableFromInline var desired = DenseTable<Key, Entry>()
     /// What is there although nobody wants it.
     @usableFromInline var surplus: [Key: Value] = [:]
     /// What is there instead of the desired value.
@@ -61,9 +61,9 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     func state(_ entry: Entry) -> State { entry.epoch == epoch ? entry.state : commonState }
 
     @inlinable
-    mutating func setState(_ state: State, at index: Dictionary<Key, Entry>.Index) {
-        desired.values[index].epoch = epoch
-        desired.values[index].state = state
+    mutating func setState(_ state: State, at place: Int) {
+        desired.entries[place].value.epoch = epoch
+        desired.entries[place].value.state = state
     }
 
     // MARK: - What should be
@@ -71,55 +71,54 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     /// Adds a user of a key. Where users disagree about the value, the last one is right.
     @inlinable
     public mutating func want(_ key: Key, _ value: Value) {
-        // Nearly every key is new: one look-up then does it.
-        guard let known = desired.updateValue(Entry(value: value, epoch: epoch, state: .missing), forKey: key) else {
-            if !surplus.isEmpty { claim(key, value) }
+        let (place, isNew) = desired.place(of: key, orAdd: Entry(value: value, epoch: epoch, state: .missing))
+        if isNew {
+            if !surplus.isEmpty { claim(place, key, value) }
             pending?.insert(key)
-            return
+        } else {
+            desired.entries[place].value.users += 1
+            change(place, key, to: value)
         }
-        guard let index = desired.index(forKey: key) else { return }
-        desired.values[index] = known
-        desired.values[index].users += 1
-        if known.value != value { change(index, key, to: value) }
     }
 
     /// A key that becomes desired may be there already.
     @inlinable
-    mutating func claim(_ key: Key, _ value: Value) {
-        guard let there = surplus.removeValue(forKey: key), let index = desired.index(forKey: key) else { return }
+    mutating func claim(_ place: Int, _ key: Key, _ value: Value) {
+        guard let there = surplus.removeValue(forKey: key) else { return }
         if there == value {
-            setState(.same, at: index)
+            setState(.same, at: place)
         } else {
             stale[key] = there
-            setState(.different, at: index)
+            setState(.different, at: place)
         }
     }
 
     @inlinable
-    mutating func change(_ index: Dictionary<Key, Entry>.Index, _ key: Key, to value: Value) {
-        switch state(desired.values[index]) {
+    mutating func change(_ place: Int, _ key: Key, to value: Value) {
+        guard desired.entries[place].value.value != value else { return }
+        switch state(desired.entries[place].value) {
         case .missing: break
         case .same:
-            stale[key] = desired.values[index].value
-            setState(.different, at: index)
+            stale[key] = desired.entries[place].value.value
+            setState(.different, at: place)
         case .different:
             guard stale[key] == value else { break }
             stale[key] = nil
-            setState(.same, at: index)
+            setState(.same, at: place)
         }
-        desired.values[index].value = value
+        desired.entries[place].value.value = value
         pending?.insert(key)
     }
 
     /// Takes a user of a key away; the key goes with its last user.
     @inlinable
     public mutating func unwant(_ key: Key) {
-        guard let index = desired.index(forKey: key) else { return }
-        guard desired.values[index].users == 1 else {
-            desired.values[index].users -= 1
+        guard let place = desired.place(of: key) else { return }
+        guard desired.entries[place].value.users == 1 else {
+            desired.entries[place].value.users -= 1
             return
         }
-        let entry = desired.remove(at: index).value
+        let entry = desired.remove(at: place)
         switch state(entry) {
         case .missing: break
         case .same: surplus[key] = entry.value
@@ -129,7 +128,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     }
 
     /// The desired value of a key.
-    @inlinable public subscript(key: Key) -> Value? { desired[key]?.value }
+    @inlinable public subscript(key: Key) -> Value? { desired.place(of: key).map { desired.entries[$0].value.value } }
 
     /// Adds a user to every object of a fragment.
     @inlinable
@@ -147,16 +146,39 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     /// place, from the start or from the end, is not touched: where one endpoint changed, that is nearly all.
     @inlinable
     public mutating func exchange(_ old: Fragment<Key, Value>, for new: Fragment<Key, Value>) {
-        let (old, new) = (old.objects, new.objects)
+        old.objects.withUnsafeBufferPointer { old in
+            new.objects.withUnsafeBufferPointer { new in exchange(old, for: new) }
+        }
+    }
+
+    @usableFromInline typealias Objects = UnsafeBufferPointer<(key: Key, value: Value)>
+
+    @inlinable
+    mutating func exchange(_ old: Objects, for new: Objects) {
         let shorter = min(old.count, new.count)
         var (head, tail) = (0, 0)
-        while head < shorter, old[head] == new[head] { head += 1 }
-        while tail < shorter - head, old[old.count - 1 - tail] == new[new.count - 1 - tail] { tail += 1 }
-        let isAligned = old.count == new.count
-        for index in head..<(old.count - tail) where !isAligned || old[index] != new[index] { unwant(old[index].key) }
-        for index in head..<(new.count - tail) where !isAligned || old[index] != new[index] {
-            want(new[index].key, new[index].value)
+        while head < shorter, Self.isEqual(old, head, new, head) { head += 1 }
+        while tail < shorter - head, Self.isEqual(old, old.count - 1 - tail, new, new.count - 1 - tail) { tail += 1 }
+        guard old.count == new.count else {
+            for index in head..<(old.count - tail) { unwant(old[index].key) }
+            for index in head..<(new.count - tail) { want(new[index].key, new[index].value) }
+            return
         }
+        for index in head..<(old.count - tail) where old[index].key != new[index].key { unwant(old[index].key) }
+        for index in head..<(new.count - tail) {
+            if old[index].key != new[index].key {
+                want(new[index].key, new[index].value)
+            } else if old[index].value != new[index].value, let place = desired.place(of: new[index].key) {
+                // The same user wants something else of it.
+                change(place, new[index].key, to: new[index].value)
+            }
+        }
+    }
+
+    /// In place: a pair that is taken out of an array is copied.
+    @inlinable
+    static func isEqual(_ old: Objects, _ left: Int, _ new: Objects, _ right: Int) -> Bool {
+        old[left].key == new[right].key && old[left].value == new[right].value
     }
 
     // MARK: - What is
@@ -165,13 +187,14 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     mutating func startEpoch(_ state: State) {
         if epoch == .max {
             // Once in four thousand million: entries of old epochs must not come to life again.
-            for index in desired.indices { desired.values[index].epoch = 0 }
+            for place in desired.entries.indices { desired.entries[place].value.epoch = 0 }
             epoch = 0
         }
         epoch += 1
         commonState = state
-        surplus = [:]
-        stale = [:]
+        // Small ones are kept, since they are filled again at the next change.
+        surplus.removeAll(keepingCapacity: surplus.capacity < 100)
+        stale.removeAll(keepingCapacity: stale.capacity < 100)
     }
 
     /// Starts to learn anew what is there: from now on everything counts as missing until it is observed.
@@ -185,12 +208,12 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     @inlinable
     @discardableResult
     public mutating func observe(_ key: Key, _ value: Value) -> Bool {
-        guard let index = desired.index(forKey: key) else { return surplus.updateValue(value, forKey: key) == nil }
-        guard state(desired.values[index]) == .missing else { return false }
-        if desired.values[index].value == value {
-            setState(.same, at: index)
+        guard let place = desired.place(of: key) else { return surplus.updateValue(value, forKey: key) == nil }
+        guard state(desired.entries[place].value) == .missing else { return false }
+        if desired.entries[place].value.value == value {
+            setState(.same, at: place)
         } else {
-            setState(.different, at: index)
+            setState(.different, at: place)
             stale[key] = value
         }
         return true
@@ -200,7 +223,10 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     @inlinable
     public mutating func settle() {
         startEpoch(.same)
-        pending = []
+        var nothing = pending ?? []
+        pending = nil
+        nothing.removeAll(keepingCapacity: nothing.capacity < 100)
+        pending = nothing
     }
 
     // MARK: - The difference
@@ -216,9 +242,9 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
             }
         }
         if let pending {
-            for key in pending { if let entry = desired[key] { visit(key, entry) } }
+            for key in pending { if let place = desired.place(of: key) { visit(key, desired.entries[place].value) } }
         } else {
-            for (key, entry) in desired { visit(key, entry) }
+            for entry in desired.entries { visit(entry.key, entry.value) }
         }
         for (key, value) in surplus { body(key, nil, value) }
     }
@@ -226,7 +252,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     /// Calls a closure with each desired key and value, whether or not it is there. The order is not fixed.
     @inlinable
     public func forEachDesired(_ body: (Key, Value) -> Void) {
-        for (key, entry) in desired { body(key, entry.value) }
+        for entry in desired.entries { body(entry.key, entry.value.value) }
     }
 
     /// Whether nothing differs.

@@ -5,8 +5,13 @@ package import ServiceModel
 package struct KeyLayout: Hashable, Sendable {
     /// Without a slash at the end.
     package let prefix: String
+    /// What every key of ours begins with.
+    private let start: [UInt8]
 
-    package init(prefix: String) { self.prefix = prefix }
+    package init(prefix: String) {
+        self.prefix = prefix
+        start = Array("\(prefix)/".utf8)
+    }
 
     /// What a key stands for.
     package enum Meaning: Hashable, Sendable {
@@ -20,7 +25,7 @@ package struct KeyLayout: Hashable, Sendable {
 
     /// All keys of ours, as etcd has ranges: up to `range.end`, which is none of them.
     package var range: (start: [UInt8], end: [UInt8]) {
-        (Array("\(prefix)/".utf8), Array("\(prefix)0".utf8))
+        (start, Array("\(prefix)0".utf8))
     }
 
     package var accept: String { "\(prefix)/accept" }
@@ -33,29 +38,31 @@ package struct KeyLayout: Hashable, Sendable {
     package func endpoints(_ name: ServiceName) -> String { "\(prefix)/endpoints/\(name)/" }
 
     package func meaning(of key: [UInt8]) -> Meaning {
-        let start = range.start
         guard key.starts(with: start) else { return .outside("it does not begin with \(prefix)/") }
         let rest = key.dropFirst(start.count)
         guard rest.count <= 1024, rest.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             return .outside("it has characters that no name has")
         }
-        let parts = String(decoding: rest, as: UTF8.self).split(separator: "/", omittingEmptySubsequences: false)
-        switch (parts.first, parts.count) {
-        case ("accept", 1): return .accept
-        case ("services", 3):
-            return Self.name(parts).map { .service($0) } ?? Self.wrongName
-        case ("endpoints", 4):
-            guard let name = Self.name(parts), let id = parts.last.map(String.init) else { return Self.wrongName }
+        let parts = rest.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        func isKind(_ kind: StaticString, parts count: Int) -> Bool {
+            parts.count == count && kind.withUTF8Buffer { parts[0].elementsEqual($0) }
+        }
+        if isKind("services", parts: 3) { return Self.name(parts).map { .service($0) } ?? Self.wrongName }
+        if isKind("endpoints", parts: 4) {
+            guard let name = Self.name(parts) else { return Self.wrongName }
+            let id = String(decoding: parts[3], as: UTF8.self)
             guard Self.isID(id) else { return .outside("an endpoint's ID has 1 to 253 characters") }
             return .endpoint(name, id: id)
-        default:
-            return .outside("expected services/NAMESPACE/NAME, endpoints/NAMESPACE/NAME/ID or accept below \(prefix)/")
         }
+        if isKind("accept", parts: 1) { return .accept }
+        return .outside("expected services/NAMESPACE/NAME, endpoints/NAMESPACE/NAME/ID or accept below \(prefix)/")
     }
 
     private static var wrongName: Meaning { .outside("the namespace or name is not a DNS label") }
 
-    private static func name(_ parts: [Substring]) -> ServiceName? { ServiceName("\(parts[1])/\(parts[2])") }
+    private static func name(_ parts: [ArraySlice<UInt8>]) -> ServiceName? {
+        ServiceName(namespace: parts[1], name: parts[2])
+    }
 
     /// Whether a text can be the last part of an endpoint's key.
     package static func isID(_ text: String) -> Bool {

@@ -93,7 +93,7 @@ public struct InvalidDefinitions: Error, Hashable, Sendable {
 }
 
 /// One input to decode: a file's name and its bytes.
-public struct DefinitionInput: Sendable {
+public struct DefinitionInput: Hashable, Sendable {
     public var name: String
     public var bytes: [UInt8]
 

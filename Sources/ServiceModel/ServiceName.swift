@@ -32,6 +32,14 @@ extension ServiceName {
         self.init(namespace: parts.count == 2 ? parts[0] : "default", name: name)
     }
 
+    /// A name from its parts as UTF-8; nil if one is not a DNS label.
+    package init?(namespace: ArraySlice<UInt8>, name: ArraySlice<UInt8>) {
+        guard namespace.withUnsafeBufferPointer(NameSyntax.isLabel), name.withUnsafeBufferPointer(NameSyntax.isLabel)
+        else { return nil }
+        self.init(
+            namespace: String(decoding: namespace, as: UTF8.self), name: String(decoding: name, as: UTF8.self))
+    }
+
     private static func isLabel(_ text: String) -> Bool {
         var text = text
         return text.withUTF8(NameSyntax.isLabel)

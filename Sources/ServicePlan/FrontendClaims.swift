@@ -27,7 +27,14 @@ public struct FrontendClaims: Sendable {
 
     /// The order in which services must be admitted: oldest first, those without a time last.
     public static func precedes(_ left: Service, _ right: Service) -> Bool {
-        switch (left.creationTimestamp, right.creationTimestamp) {
+        precedes((left.creationTimestamp, left.name), (right.creationTimestamp, right.name))
+    }
+
+    /// The same of what counts of a service alone.
+    public static func precedes(
+        _ left: (created: String?, name: ServiceName), _ right: (created: String?, name: ServiceName)
+    ) -> Bool {
+        switch (left.created, right.created) {
         case (let first?, let second?) where first != second: first < second
         case (_?, nil): true
         case (nil, _?): false
@@ -56,6 +63,14 @@ public struct FrontendClaims: Sendable {
         public let loser: ServiceName
         public let winner: ServiceName
         public let frontend: Frontend
+    }
+}
+
+extension PlannedService {
+    /// Whether two plans want the same addresses, protocols and ports, in the same order.
+    func claimsTheSame(as other: PlannedService) -> Bool {
+        frontends.count == other.frontends.count && !frontends.isEmpty
+            && zip(frontends, other.frontends).allSatisfy { FrontendClaims.Key($0) == FrontendClaims.Key($1) }
     }
 }
 

@@ -51,6 +51,10 @@ public struct LivePlans: Sendable {
     /// Takes changed services in, nil for those that are gone, and tells which plans are others now: those of the changed
     /// services, and of others that gain or lose a frontend by it.
     public mutating func update(_ changes: [ServiceName: Service?]) -> [Change] {
+        if changes.count == 1, case (let name, let service?)? = changes.first, let old = changeInPlace(service, name) {
+            let new = entries[name]?.admitted
+            return old == new ? [] : [Change(name: name, old: old, new: new)]
+        }
         var touched: [ServiceName: PlannedService?] = [:]
         var disputed: Set<ServiceName> = []
         // What goes is let go first, so that who comes can have its numbers.
@@ -76,6 +80,21 @@ public struct LivePlans: Sendable {
         guard node != planner.node else { return [] }
         planner = ServicePlanner(node: node)
         return update(entries.mapValues { $0.service })
+    }
+
+    /// What nearly always happens: a service changes that gets all that it wants, and wants the same addresses still. Nobody
+    /// else is concerned then.
+    ///
+    /// - Returns: the plan before; nil if more must be looked at, and then nothing is done.
+    private mutating func changeInPlace(_ service: Service, _ name: ServiceName) -> PlannedService? {
+        guard let index = entries.index(forKey: name), lost.isEmpty || lost[name] == nil,
+            entries.values[index].service.creationTimestamp == service.creationTimestamp
+        else { return nil }
+        var wanted = planner.plan(service)
+        let old = entries.values[index].admitted
+        guard wanted.takeNumbers(of: old), wanted.claimsTheSame(as: old) else { return nil }
+        entries.values[index] = Entry(service: service, wanted: wanted, admitted: wanted)
+        return old
     }
 
     private mutating func claim(_ service: Service, as name: ServiceName, _ disputed: inout Set<ServiceName>) {

@@ -116,6 +116,17 @@ extension PlannedService {
         }
     }
 
+    /// Keeps the numbers that an older plan of the same service has.
+    ///
+    /// - Returns: whether what is counted and remembered is the same; else nothing is done.
+    mutating func takeNumbers(of old: PlannedService) -> Bool {
+        guard limitNumber == nil, old.limitNumber == nil, pools.count == old.pools.count,
+            zip(pools, old.pools).allSatisfy({ ownerName($0) == ownerName($1) })
+        else { return false }
+        for index in pools.indices { pools[index].number = old.pools[index].number }
+        return true
+    }
+
     /// Whom nobody can address remembers nobody.
     mutating func dropUnusedPools() { if frontends.isEmpty { pools = [] } }
 

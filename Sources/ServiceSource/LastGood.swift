@@ -5,10 +5,17 @@ package import ServiceModel
 /// A wrong document never replaces a good one: it is held back, the others go on with its last good text, and one that
 /// never was good is left out.
 package struct LastGood<Value> {
-    /// By name, the documents of the last good set.
-    package private(set) var documents: [String: DefinitionInput] = [:]
+    /// The documents of the last good set, in order of their names. A store has thousands of these sets, most with a single
+    /// document.
+    package private(set) var documents: [DefinitionInput] = []
 
     package init() {}
+
+    /// The last good document of a name.
+    package subscript(name: String) -> DefinitionInput? {
+        let place = documents.partitionPoint { $0.name >= name }
+        return place < documents.count && documents[place].name == name ? documents[place] : nil
+    }
 
     /// What came of a new set of documents.
     package struct Outcome {
@@ -28,35 +35,41 @@ package struct LastGood<Value> {
         _ wanted: [DefinitionInput], decode: ([DefinitionInput]) throws(InvalidDefinitions) -> Value
     ) -> Outcome {
         var outcome = Outcome()
-        var candidates = Dictionary(wanted.map { ($0.name, $0) }) { $1 }
+        var candidates =
+            wanted.count > 1
+            ? Dictionary(wanted.map { ($0.name, $0) }) { $1 }.values.sorted { $0.name < $1.name } : wanted
         while true {
             do {
-                let inputs = candidates.values.sorted { $0.name < $1.name }
-                outcome.value = try decode(inputs)
+                outcome.value = try decode(candidates)
                 documents = candidates
                 return outcome
             } catch {
                 let errors = error.findings.filter { $0.severity == .error }
                 for error in errors where !outcome.errors.contains(error) { outcome.errors.append(error) }
-                let blamed = error.inputs.filter { differs($0, in: candidates) }
-                guard holdBack(blamed, in: &candidates) else { return outcome }
+                guard holdBack(error.inputs, in: &candidates) else { return outcome }
             }
         }
     }
 
-    private func differs(_ name: String, in candidates: [String: DefinitionInput]) -> Bool {
-        candidates[name]?.bytes != documents[name]?.bytes
+    /// Puts last good documents in the place of new ones; false if that leads to nothing new: nothing is left then but
+    /// removals, and the good set as a whole is what was.
+    private func holdBack(_ blamed: Set<String>, in candidates: inout [DefinitionInput]) -> Bool {
+        let different = candidates.filter { $0.bytes != self[$0.name]?.bytes }
+        let names = different.filter { blamed.contains($0.name) }
+        let held = Set((names.isEmpty ? different : names).map(\.name))
+        candidates = candidates.compactMap { held.contains($0.name) ? self[$0.name] : $0 }
+        return !held.isEmpty
     }
+}
 
-    /// Puts last good documents in the place of new ones; false if that leads to nothing new.
-    private func holdBack(_ blamed: Set<String>, in candidates: inout [String: DefinitionInput]) -> Bool {
-        var names = blamed
-        if names.isEmpty { names = Set(candidates.keys.filter { differs($0, in: candidates) }) }
-        guard names.isEmpty else {
-            for name in names { candidates[name] = documents[name] }
-            return true
+extension Array {
+    /// The first place where something holds that holds from some place on.
+    fileprivate func partitionPoint(_ holds: (Element) -> Bool) -> Int {
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if holds(self[middle]) { high = middle } else { low = middle + 1 }
         }
-        // Nothing is left but removals, and the good set as a whole is what was.
-        return false
+        return low
     }
 }

@@ -76,7 +76,7 @@ import Yams
         let groups = try #require(alerts["groups"] as? [[String: Any]])
         let rules = groups.flatMap { $0["rules"] as? [[String: Any]] ?? [] }
         #expect(rules.count > 5)
-        // After a reload the agent is ready still, and a new source that does not answer stops everything.
+        // A source that does not answer stops everything at the start.
         for state in ["loading", "stale"] {
             #expect(rules.contains { ($0["expr"] as? String)?.contains(#"state="\#(state)""#) == true })
         }

@@ -2,6 +2,7 @@ import Agent
 import NetAddress
 import ServiceModel
 import ServicePlan
+import ServiceSource
 import Testing
 
 @Suite struct AdmissionTests {
@@ -42,6 +43,31 @@ import Testing
         #expect(admission.reasons.isEmpty)
         admitted = admission.readmit(on: node)
         #expect(admitted.isEmpty)
+    }
+
+    /// Semantics 8 for health-check node ports: the older service has the port, whatever the names, and a finding names
+    /// both for as long as they dispute it.
+    @Test func olderServiceHasTheHealthCheckPort() {
+        var checks = HealthChecks(nodeName: nil)
+        func service(_ number: Int, created: String?) -> Service {
+            Self.service(number) { service in
+                service.healthCheckNodePort = 32000
+                service.externalTrafficPolicy = .local
+                service.creationTimestamp = created
+            }
+        }
+        let (young, old) = (service(1, created: "2026-02-01T00:00:00Z"), service(2, created: "2026-01-01T00:00:00Z"))
+        _ = checks.update([young.name: young])
+        #expect(checks.findings(now: Timestamp(milliseconds: 1)).isEmpty)
+        _ = checks.update([old.name: old])
+        #expect(checks.checks[32000]?.service == old.name)
+        let findings = checks.findings(now: Timestamp(milliseconds: 2))
+        #expect(findings.map(\.document) == ["service \(young.name)"])
+        #expect(findings.first?.message.contains("32000 belongs to \(old.name)") == true)
+        #expect(checks.findings(now: Timestamp(milliseconds: 3)) == findings, "it stands since then")
+        _ = checks.update([old.name: nil])
+        #expect(checks.checks[32000]?.service == young.name)
+        #expect(checks.findings(now: Timestamp(milliseconds: 4)).isEmpty)
     }
 
     @Test func countsLocalEndpoints() {

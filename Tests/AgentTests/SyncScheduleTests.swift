@@ -54,6 +54,35 @@ import Testing
         #expect(schedule.next(at: .seconds(6)) == .wait(until: .seconds(101)))
     }
 
+    /// Issue 4: a program that rewrites our tables all the time must not keep a processor busy. The first change of a quiet
+    /// time is mended at once; then each comparison is followed by a rest as long as it took, up to a second.
+    @Test func restsWhileDriftRepeats() {
+        var schedule = Self.settled()
+        func mend(at start: Duration, for took: Duration) -> Duration {
+            schedule.kernelChanged()
+            #expect(schedule.next(at: start) == .synchronize(isFull: true))
+            schedule.began(isFull: true)
+            schedule.succeeded(at: start + took, isFull: true, took: took, jitter: 1)
+            return start + took
+        }
+        var end = mend(at: .seconds(5), for: .milliseconds(300))
+        schedule.kernelChanged()
+        #expect(schedule.next(at: end + .milliseconds(10)) == .wait(until: end + .milliseconds(300)))
+        end = mend(at: end + .milliseconds(300), for: .seconds(3))
+        schedule.kernelChanged()
+        #expect(schedule.next(at: end + .milliseconds(10)) == .wait(until: end + .seconds(1)))
+        // What the definitions say waits with it, since what the kernel has is not known.
+        schedule.definitionsChanged()
+        #expect(schedule.next(at: end + .milliseconds(10)) == .wait(until: end + .seconds(1)))
+        // Once it is quiet, definitions need not rest, and drift is mended at once again.
+        end = mend(at: end + .seconds(1), for: .milliseconds(300))
+        schedule.definitionsChanged()
+        #expect(schedule.next(at: end + .milliseconds(10)) == .synchronize(isFull: false))
+        schedule.began(isFull: false)
+        schedule.succeeded(at: end + .milliseconds(20), isFull: false, took: .milliseconds(1), jitter: 1)
+        _ = mend(at: end + .milliseconds(400), for: .milliseconds(300))
+    }
+
     @Test func mendsDriftAtOnce() {
         var schedule = Self.settled()
         schedule.kernelChanged()

@@ -43,6 +43,14 @@ import Testing
             var changes: [ServiceName: Service?] = [:]
             for _ in 0...world.number(3) {
                 let name = ServiceName(namespace: "test", name: "s\(world.number(8))")
+                // Often nothing but the endpoints changes.
+                if var service = services[name] ?? nil, world.number(2) == 0 {
+                    service.endpoints = (0..<world.number(4)).map { number in
+                        Endpoint(address: IPAddress(ipv4: 0x0af4_0200 + UInt32(number)))
+                    }
+                    changes[name] = service
+                    continue
+                }
                 changes.updateValue(world.number(4) == 0 ? nil : world.service(name), forKey: name)
             }
             for (name, service) in changes { services[name] = service }

@@ -76,6 +76,28 @@ struct AgentNodeTests {
         #expect(try await hears("STOPPING=1\n"))
     }
 
+    /// Issue 4: the end of a reload is told with the same word as the end of the start, and must not stand for it.
+    @Test func aReloadBeforeTheFirstStateDoesNotTellThatItIsReady() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        let manager = try NotificationSocket(files["notify"])
+        let agent = try AgentProcess(
+            in: namespace, files, ["--source", "file:\(files["services/web.json"])"],
+            environment: ["NOTIFY_SOCKET": files["notify"]])
+        #expect(try await agent.until { try agent.get("/livez").status == 200 })
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("the configuration is as it was"))
+        var heard = manager.messages()
+        #expect(!heard.contains("READY=1"), "there is no state yet: \(heard)")
+        try agent.define(Sample.web)
+        let isTold = try await agent.until {
+            heard += manager.messages()
+            return heard.contains("READY=1")
+        }
+        #expect(isTold)
+        #expect(try agent.stop().status == 0)
+    }
+
     /// Nobody else can change the tables while the agent lives; they stay when it is killed, the next one takes them as
     /// they are, and without the option they can be changed by everybody again.
     @Test func protectsItsTables() async throws {

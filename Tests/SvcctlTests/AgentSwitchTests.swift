@@ -79,6 +79,85 @@ struct AgentSwitchTests {
         #expect(try agent.stop().status == 0)
     }
 
+    /// Issue 4: with the old rules a service would go that the new backend refuses. So the old one goes on for all until
+    /// the definitions are such that nobody loses anything.
+    @Test func keepsTheBackendWhileServicesWouldBeLost() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        func configure(_ backend: String) throws {
+            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
+        }
+        func define(_ scheduler: String, _ port: Int) throws {
+            let endpoint = #"{"address": "10.244.1.2", "ports": {"": \#(port)}}"#
+            let members = #", "scheduler": "\#(scheduler)", "endpoints": [\#(endpoint)]"#
+            let service = Sample.service("shop/web", address: "10.96.0.10", members)
+            try files.write(#"{"services": [\#(service)]}"#, to: "services.new")
+            try #require(rename(files["services.new"], files["services/web.json"]) == 0)
+        }
+        try configure("nftables")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        try define("maglev", 8080)
+        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
+        try #require(isReady)
+        try configure("iptables")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("1 services would not be served any more: shop/web: scheduler maglev"))
+        #expect(try agent.metric("svcctl_configuration_pending") == 1)
+        let status = try namespace.svcctl("status", "--socket", files["agent.sock"])
+        #expect(status.output.contains("configuration: the loop goes on as before"), "\(status)")
+        try define("maglev", 8081)
+        #expect(try await agent.until { try namespace.ruleset().contains("10.244.1.2 . 8081") }, "it goes on")
+        #expect(try !namespace.ruleset().contains("SVCCTL-"))
+        try define("random", 8082)
+        let isOther = try await agent.until {
+            let rules = try namespace.ruleset()
+            return rules.contains("10.244.1.2:8082") && !rules.contains("table ip svcctl")
+        }
+        let log = try agent.log()
+        #expect(isOther, "\(log)")
+        #expect(try agent.metric("svcctl_configuration_pending") == 0)
+        #expect(try agent.stop().status == 0)
+    }
+
+    /// Issue 4: a source that is not there must not end what the other ones say. The loop goes on as before until every
+    /// source is complete; and a configuration without that source needs nothing of it.
+    @Test func goesOnUntilNewSourcesAreComplete() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        func configure(_ others: String...) throws {
+            let sources = ([files["services"]] + others.map { files[$0] }).map { "- \"file:\($0)\"\n" }.joined()
+            try files.write("source:\n" + sources, to: "agent.yaml")
+        }
+        func define(_ address: String) throws {
+            try files.write(#"{"services": [\#(Sample.service(address: address))]}"#, to: "services.new")
+            try #require(rename(files["services.new"], files["services/web.json"]) == 0)
+        }
+        try configure()
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        func follows(_ address: String) async throws -> Bool {
+            try define(address)
+            return try await agent.until { try namespace.ruleset().contains("\(address) . tcp . 80") }
+        }
+        #expect(try await follows("10.96.0.10"))
+        try configure("missing.json")
+        agent.signal(SIGHUP)
+        #expect(try await agent.until { try agent.metric("svcctl_configuration_pending") == 1 })
+        #expect(try await follows("10.96.0.11"), "while another source is missing")
+        try configure()
+        agent.signal(SIGHUP)
+        #expect(try await agent.until { try agent.metric("svcctl_configuration_pending") == 0 })
+        #expect(try await follows("10.96.0.12"), "back to what was")
+        try configure("missing.json")
+        agent.signal(SIGHUP)
+        #expect(try await agent.until { try agent.metric("svcctl_configuration_pending") == 1 })
+        let other = Sample.service("shop/other", address: "10.96.0.20")
+        try files.write(#"{"services": [\#(other)]}"#, to: "missing.json")
+        #expect(try await agent.until { try namespace.ruleset().contains("10.96.0.20 . tcp . 80") })
+        #expect(try await follows("10.96.0.13"), "with both")
+        #expect(try agent.metric("svcctl_configuration_pending") == 0)
+        #expect(try agent.stop().status == 0)
+    }
+
     @Test func protectionGoesWithOneBackendAlone() throws {
         let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
         #expect(result.status == 65)

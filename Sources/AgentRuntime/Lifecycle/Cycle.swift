@@ -10,45 +10,72 @@ internal import Synchronization
 
 /// The loop and its sources under one set of settings, until they are told to stop. The kernel keeps its rules.
 final class Cycle: Sendable {
+    let settings: AgentSettings
+    private let sourceNames: [String]
+    private let reporter: Reporter
     private let inbox: Inbox
     private let cleansUp = Mutex(false)
-    private let tasks = Mutex<[Task<Void, Never>]>([])
+    private let pumps = Mutex<[Task<Void, Never>]>([])
+    private let loop = Mutex<Task<Void, Never>?>(nil)
     /// Nil where the addresses are given, and so do not change.
     private let addresses: AddressWatcher?
 
-    /// Starts.
+    /// Starts to listen to the sources. Nothing is done about what they say before ``begin(heartbeat:onEnd:)``.
     ///
-    /// - Throws: if the node's addresses cannot be read.
-    /// - Parameter onEnd: is called once, when the loop has ended: with the reason if it could not go on.
+    /// - Throws: ``WrongSource``; an error of the kernel's if the node's addresses cannot be read.
+    /// - Parameter whenHeard: is called each time that a source has said something, with all that waits for the loop.
     init(
-        _ settings: AgentSettings, _ sources: [any DefinitionSource], _ reporter: Reporter, heartbeat: Duration,
-        onEnd: @escaping @Sendable ((any Error)?) -> Void
+        _ settings: AgentSettings, _ reporter: Reporter,
+        whenHeard: (@Sendable ([Int: SourceUpdate]) -> Void)? = nil
     ) throws {
+        let sources = try SourceFactory.sources(settings)
         let inbox = Inbox()
         self.inbox = inbox
+        self.settings = settings
+        self.reporter = reporter
+        sourceNames = sources.map(\.name)
         addresses = settings.node.addresses == nil ? try AddressWatcher() : nil
         let pumps = sources.enumerated().map { index, source in
-            Task { for await update in source.updates() { inbox.add(update, from: index) } }
-        }
-        let loop = Task { [self] in
-            do {
-                try await onOwnThread { [self] in
-                    try run(settings, sources.map(\.name), reporter, heartbeat)
+            Task {
+                for await update in source.updates() {
+                    inbox.add(update, from: index)
+                    if let whenHeard { inbox.peek(whenHeard) }
                 }
+            }
+        }
+        let watcher = Task { [addresses] in
+            _ = try? await onOwnThread {
+                addresses?.run { reporter.say($0, to: inbox) }
+            }
+        }
+        self.pumps.withLock { $0 = pumps + [watcher] }
+    }
+
+    /// Starts the loop.
+    ///
+    /// - Parameter onEnd: is called once, when the loop has ended: with the reason if it could not go on.
+    func begin(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) {
+        let task = Task { [self] in
+            do {
+                try await onOwnThread { [self] in try run(heartbeat) }
                 onEnd(nil)
             } catch {
                 onEnd(error)
             }
         }
-        let watcher = Task { [addresses] in
-            _ = try? await onOwnThread {
-                addresses?.run { addresses in
-                    reporter.say(.addresses, "the node has \(addresses.count) addresses now", .debug)
-                    inbox.add(addresses: addresses)
-                }
-            }
+        loop.withLock { $0 = task }
+    }
+
+    /// When another cycle may follow this one.
+    func succession(to next: AgentSettings) throws -> Succession {
+        let names = try SourceFactory.sources(next).map(\.name)
+        let (old, new) = (settings.backendName, next.backendName)
+        guard old != new else { return Succession(sources: names) }
+        let before = settings.node(with: addresses)
+        let after = next.node(with: addresses)
+        return Succession(sources: names) {
+            old.refusal(of: $0, on: before) == nil ? new.refusal(of: $0, on: after) : nil
         }
-        tasks.withLock { $0 = pumps + [watcher, loop] }
     }
 
     /// Compares everything with the kernel.
@@ -61,30 +88,26 @@ final class Cycle: Sendable {
         self.cleansUp.withLock { $0 = cleansUp }
         addresses?.stop()
         inbox.add(.stop)
-        let tasks = tasks.withLock { $0 }
-        for pump in tasks.dropLast() { pump.cancel() }
-        for task in tasks { await task.value }
+        let pumps = pumps.withLock { $0 }
+        for pump in pumps { pump.cancel() }
+        for pump in pumps { await pump.value }
+        await loop.withLock { $0 }?.value
     }
 
-    private func run(
-        _ settings: AgentSettings, _ sources: [String], _ reporter: Reporter, _ heartbeat: Duration
-    ) throws {
+    private func run(_ heartbeat: Duration) throws {
         let backend = settings.backendName
         if settings.protects {
             var protected = NFTablesBackend(options: settings.layout)
             try protected.checkProtection()
         }
         var setup = LoopSetup()
-        setup.node = settings.node
-        if let addresses { setup.node.addresses = addresses.first }
+        setup.node = settings.node(with: addresses)
         setup.schedule = settings.schedule
-        setup.sources = sources
+        setup.sources = sourceNames
         setup.heartbeat = heartbeat
-        setup.refusal = { service, node in
-            backend.limits(of: service, on: node).first { $0.isRefused }?.message
-        }
+        setup.refusal = { backend.refusal(of: $0, on: $1) }
         // Only now, so that no connection meets a node without rules (semantics 63).
-        setup.whenInPlace = { Self.remove(backend.others, reporter) }
+        setup.whenInPlace = { [reporter] in Self.remove(backend.others, reporter) }
         try backend.visit(Run(layout: settings.layout, setup: setup, inbox: inbox, reporter: reporter))
         guard cleansUp.withLock({ $0 }) else { return }
         Self.remove([backend], reporter)
@@ -122,6 +145,27 @@ final class Cycle: Sendable {
     }
 }
 
+extension Reporter {
+    /// Passes on to a loop what the watcher of addresses says, and says it.
+    fileprivate func say(_ news: AddressWatcher.News, to inbox: Inbox) {
+        switch news {
+        case .addresses(let addresses):
+            say(.addresses, "the node has \(addresses.count) addresses now", .debug)
+            inbox.add(addresses: addresses)
+        case .problem(let reason):
+            say(.failed, "the node's addresses cannot be followed, and those known last stay: \(reason)", .error)
+        case .mended: say(.mended, "the node's addresses can be followed again")
+        }
+    }
+}
+
+extension BackendName {
+    /// Why a service is not served at all.
+    fileprivate func refusal(of service: Service, on node: NodeFacts) -> String? {
+        limits(of: service, on: node).first { $0.isRefused }?.message
+    }
+}
+
 extension AgentSettings {
     fileprivate var backendName: BackendName { BackendName(rawValue: backend) ?? .nftables }
 
@@ -133,5 +177,14 @@ extension AgentSettings {
         var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)
         layout.isProtected = protects
         return layout
+    }
+}
+
+extension AgentSettings {
+    /// The node, with the addresses that it had at first where nobody says them.
+    fileprivate func node(with watcher: AddressWatcher?) -> NodeFacts {
+        var facts = node
+        if facts.addresses == nil { facts.addresses = watcher?.first }
+        return facts
     }
 }

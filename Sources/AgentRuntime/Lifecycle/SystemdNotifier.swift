@@ -6,6 +6,7 @@ internal import Synchronization
 final class SystemdNotifier: Sendable {
     private struct State {
         var isReady = false
+        var isReloading = false
         var status: String?
         var lastBeat: ContinuousClock.Instant?
     }
@@ -53,14 +54,27 @@ final class SystemdNotifier: Sendable {
         if isDue { send("WATCHDOG=1") }
     }
 
+    /// The configuration is read again. The end of a reload is told by the same word as the end of the start, so nothing is
+    /// said while the start goes on.
     func isReloading() {
+        let isStarted = state.withLock { state in
+            state.isReloading = state.isReady
+            return state.isReady
+        }
+        guard isStarted else { return }
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         let microseconds = Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
         send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
     }
 
-    func hasReloaded() { send("READY=1") }
+    func hasReloaded() {
+        let wasTold = state.withLock { state in
+            defer { state.isReloading = false }
+            return state.isReloading
+        }
+        if wasTold { send("READY=1") }
+    }
 
     func isStopping() { send("STOPPING=1") }
 

@@ -7,21 +7,55 @@ internal import Synchronization
 
 /// Says what addresses the node has, at first and whenever that changes.
 final class AddressWatcher: Sendable {
-    private struct Sockets: ~Copyable {
-        var monitor: AddressMonitor
-        var reader: NodeAddressReader
+    /// What there is to say.
+    enum News: Hashable, Sendable {
+        case addresses(Set<IPAddress>)
+        /// They cannot be read, and what was said last may be wrong; it is tried again. Said once for each reason.
+        case problem(String)
+        case mended
     }
 
-    private let sockets: Mutex<Sockets>
+    private final class SharedSockets: Sendable {
+        struct Content: ~Copyable {
+            var monitor: AddressMonitor
+            var reader: NodeAddressReader
+        }
+
+        let content: Mutex<Content>
+
+        init() throws { content = Mutex(Content(monitor: try AddressMonitor(), reader: try NodeAddressReader())) }
+    }
+
+    /// How long to wait before what failed is tried again.
+    private static let pause: Int32 = 1000
+
     /// What the node has now.
     let first: Set<IPAddress>
+    /// Readable when something changed.
+    private let descriptor: Int32
+    /// Takes what makes the descriptor readable.
+    private let hasChanged: @Sendable () throws -> Bool
+    private let read: @Sendable () throws -> Set<IPAddress>
     /// Two ends of a connection: closing one wakes the thread that waits at the other.
     private let stopping: (inside: Int32, outside: Int32)
 
-    init() throws {
-        var sockets = Sockets(monitor: try AddressMonitor(), reader: try NodeAddressReader())
-        first = try sockets.reader.addresses(exceptOn: ServiceDevice.names)
-        self.sockets = Mutex(sockets)
+    /// Watches the network namespace of the calling thread.
+    convenience init() throws {
+        let sockets = try SharedSockets()
+        try self.init(
+            descriptor: sockets.content.withLock { $0.monitor.descriptor },
+            hasChanged: { try sockets.content.withLock { try $0.monitor.hasChanged() } },
+            read: { try sockets.content.withLock { try $0.reader.addresses(exceptOn: ServiceDevice.names) } })
+    }
+
+    init(
+        descriptor: Int32, hasChanged: @escaping @Sendable () throws -> Bool,
+        read: @escaping @Sendable () throws -> Set<IPAddress>
+    ) throws {
+        self.descriptor = descriptor
+        self.hasChanged = hasChanged
+        self.read = read
+        first = try read()
         var pair: [Int32] = [-1, -1]
         socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair)
         stopping = (pair[0], pair[1])
@@ -30,24 +64,35 @@ final class AddressWatcher: Sendable {
     deinit { close(stopping.inside) }
 
     /// Tells of changes until it is stopped. It blocks.
-    func run(_ onChange: (Set<IPAddress>) -> Void) {
-        let descriptor = sockets.withLock { $0.monitor.descriptor }
+    func run(_ tell: (News) -> Void) {
+        var problem: String?
+        var known = first
         while true {
             var entries = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: stopping.inside, events: Int16(POLLIN), revents: 0),
             ]
-            let count = poll(&entries, 2, -1)
-            if count < 0, errno != EINTR { return }
+            // After a failure the descriptor says nothing new, or all the time that it is broken.
+            if problem != nil { entries[0].fd = -1 }
+            let count = poll(&entries, 2, problem == nil ? -1 : Self.pause)
             if entries[1].revents != 0 { return }
-            if count > 0, let addresses = sockets.withLock({ Self.news(&$0) }) { onChange(addresses) }
+            guard count > 0 || problem != nil else { continue }
+            do {
+                let change = Result { try hasChanged() }
+                if case .success(false) = change, problem == nil { continue }
+                // Also where nobody tells of changes any more: then they are read now and then.
+                let addresses = try read()
+                if addresses != known { tell(.addresses(addresses)) }
+                known = addresses
+                _ = try change.get()
+                if problem != nil { tell(.mended) }
+                problem = nil
+            } catch {
+                let reason = "\(error)"
+                if problem != reason { tell(.problem(reason)) }
+                problem = reason
+            }
         }
-    }
-
-    /// The addresses, if they changed. What cannot be read now is read at the next change.
-    private static func news(_ sockets: inout Sockets) -> Set<IPAddress>? {
-        guard (try? sockets.monitor.hasChanged()) ?? true else { return nil }
-        return try? sockets.reader.addresses(exceptOn: ServiceDevice.names)
     }
 
     /// Ends ``run(_:)``. It is called once.

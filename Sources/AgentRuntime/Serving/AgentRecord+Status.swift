@@ -9,6 +9,7 @@ extension AgentRecord {
     private var problems: [String] {
         var lines: [String] = []
         if let lastError { lines.append("kernel: \(lastError) (\(failuresInARow) failures in a row)") }
+        if let awaited { lines.append("configuration: \(awaited)") }
         for (name, state) in news.states {
             guard let problem = state.problem else { continue }
             lines.append("\(name): \(state.name) since \(problem.since): \(problem.message)")
@@ -39,6 +40,7 @@ extension AgentRecord {
             "version": .string(version), "process": .number(Int(getpid())), "startedAt": .string(startedAt.description),
             "ready": .bool(readySince != nil), "healthy": .bool(isHealthy()),
             "readySince": Self.json(readySince), "lastSuccess": Self.json(lastSuccess),
+            "configurationAwaits": awaited.map { .string($0) } ?? nil,
             "lastError": lastError.map { .string($0) } ?? nil, "failuresInARow": .number(failuresInARow),
             "services": .number(engine.services), "frontends": .number(engine.frontends),
             "sources": .array(

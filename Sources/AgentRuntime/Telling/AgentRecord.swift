@@ -17,6 +17,8 @@ struct AgentRecord: Sendable {
     var pendingSince: ContinuousClock.Instant?
     /// When the loop last said that it is alive.
     var lastBeat = ContinuousClock.now
+    /// Why the configuration that was read last does not hold yet for the loop; nil if it does.
+    var awaited: String?
     var engine = EngineCounts()
     var refused: [ServiceName: String] = [:]
     var news = SourceNews()

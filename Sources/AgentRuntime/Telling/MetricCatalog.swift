@@ -37,6 +37,9 @@ public enum MetricCatalog {
         MetricDescription(
             "svcctl_change_pending_seconds", .gauge, "How long a change waits to be carried out; 0 if none waits."),
         MetricDescription(
+            "svcctl_configuration_pending", .gauge,
+            "1 while the configuration that was read last waits: for its sources, or because services would be lost."),
+        MetricDescription(
             "kubeproxy_sync_proxy_rules_nftables_sync_failures_total", .counter, "How often the kernel refused."),
         MetricDescription("svcctl_ready", .gauge, "1 since the first full state stands in the kernel."),
     ]

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import ServiceModel
 
 /// One line of a watch's stream. Every change of a definition comes as one, so it is read without Codable.
@@ -78,7 +77,5 @@ extension GatewayError {
 
 extension JSONView {
     /// What a string holds in base64.
-    fileprivate var decodedBytes: [UInt8]? {
-        bytes.flatMap { Data(base64Encoded: Data($0)) }.map { Array($0) }
-    }
+    fileprivate var decodedBytes: [UInt8]? { withText { Base64.decode($0) } ?? nil }
 }

@@ -9,20 +9,30 @@ struct ServiceEntry {
     /// Whether the service was handed out.
     private(set) var isServed = false
     private var lastGood = LastGood<Service?>()
+    /// When the service was made, as those who sort by age have it.
+    private var age: (revision: Int64, text: String) = (0, "")
     /// Keys that have findings.
     private var noted: [String] = []
 
     /// Whether nothing is left to know of it.
     var isGone: Bool { documents.isEmpty && !isServed && noted.isEmpty }
 
+    /// Takes the service's own document, nil if it is gone.
+    ///
+    /// - Returns: the one before.
+    mutating func replace(_ document: StoredDocument?, madeIn createRevision: Int64) -> StoredDocument? {
+        defer { (documents.service, documents.createRevision) = (document, createRevision) }
+        return documents.service
+    }
+
     /// Whether the store has just what is handed out.
     func isAsServed(_ name: ServiceName, _ layout: KeyLayout) -> Bool {
         guard let service = documents.service, lastGood.documents.count == documents.endpoints.count + 1 else {
             return false
         }
-        return lastGood.documents[layout.service(name)]?.bytes == service.bytes
+        return lastGood[layout.service(name)]?.bytes == service.bytes
             && documents.endpoints.allSatisfy { id, document in
-                lastGood.documents[layout.endpoint(name, id: id)]?.bytes == document.bytes
+                lastGood[layout.endpoint(name, id: id)]?.bytes == document.bytes
             }
     }
 
@@ -46,7 +56,7 @@ struct ServiceEntry {
         }
         let key = layout.service(name)
         let before = lastGood.documents
-        let outcome = lastGood.settle(wanted(name, layout, &notes)) { (inputs) throws(InvalidDefinitions) in
+        let outcome = lastGood.settle(wanted(key, name, layout, &notes)) { (inputs) throws(InvalidDefinitions) in
             guard let service = inputs.first(where: { $0.name == key }) else { return nil }
             let stored = try StoredService(
                 decoding: service, named: name, endpoints: inputs.filter { $0.name != key })
@@ -64,23 +74,26 @@ struct ServiceEntry {
             lastGood = LastGood()
             return nil
         }
-        noteHeldBack(name, layout, &notes)
-        guard !isServed || !Self.isEqual(before, lastGood.documents) else { return nil }
+        noteHeldBack(key, name, layout, &notes)
+        guard !isServed || before != lastGood.documents else { return nil }
         isServed = true
-        service.creationTimestamp = Self.age(documents.createRevision)
+        if age.revision != documents.createRevision || age.text.isEmpty {
+            age = (documents.createRevision, Self.age(documents.createRevision))
+        }
+        service.creationTimestamp = age.text
         return .some(service)
     }
 
     /// The documents to go by, endpoints in order of their IDs. In the place of one that is not looked at comes the last
     /// good one.
     private func wanted(
-        _ name: ServiceName, _ layout: KeyLayout, _ notes: inout [String: [Note]]
+        _ serviceKey: String, _ name: ServiceName, _ layout: KeyLayout, _ notes: inout [String: [Note]]
     ) -> [DefinitionInput] {
         var result: [DefinitionInput] = []
-        for (key, document) in all(name, layout) {
+        for (key, document) in all(serviceKey, name, layout) {
             if let problem = document.problem {
                 notes[key, default: []].append((.error, problem))
-                if let good = lastGood.documents[key] { result.append(good) }
+                if let good = lastGood[key] { result.append(good) }
             } else {
                 result.append(DefinitionInput(name: key, bytes: document.bytes))
             }
@@ -88,16 +101,24 @@ struct ServiceEntry {
         return result
     }
 
-    private func all(_ name: ServiceName, _ layout: KeyLayout) -> [(key: String, document: StoredDocument)] {
-        (documents.service.map { [(layout.service(name), $0)] } ?? [])
-            + documents.endpoints.sorted { $0.key < $1.key }.map { (layout.endpoint(name, id: $0), $1) }
+    private func all(
+        _ serviceKey: String, _ name: ServiceName, _ layout: KeyLayout
+    ) -> [(key: String, document: StoredDocument)] {
+        var all = documents.service.map { [(serviceKey, $0)] } ?? []
+        if !documents.endpoints.isEmpty {
+            all += documents.endpoints.sorted { $0.key < $1.key }.map { (layout.endpoint(name, id: $0), $1) }
+        }
+        return all
     }
 
     /// What is right in itself may have to wait for another document.
-    private func noteHeldBack(_ name: ServiceName, _ layout: KeyLayout, _ notes: inout [String: [Note]]) {
-        guard let blamed = notes.filter({ $0.value.contains { $0.severity == .error } }).keys.min() else { return }
-        for (key, document) in all(name, layout) where notes[key] == nil {
-            if lastGood.documents[key]?.bytes != document.bytes {
+    private func noteHeldBack(
+        _ serviceKey: String, _ name: ServiceName, _ layout: KeyLayout, _ notes: inout [String: [Note]]
+    ) {
+        guard !notes.isEmpty, let blamed = notes.filter({ $0.value.contains { $0.severity == .error } }).keys.min()
+        else { return }
+        for (key, document) in all(serviceKey, name, layout) where notes[key] == nil {
+            if lastGood[key]?.bytes != document.bytes {
                 notes[key] = [(.error, "held back, since it does not go with \(blamed)")]
             }
         }
@@ -107,10 +128,6 @@ struct ServiceEntry {
         for key in noted where notes[key] == nil { findings.set([], for: key, now: now) }
         for (key, notes) in notes { findings.set(notes, for: key, now: now) }
         noted = notes.isEmpty ? [] : Array(notes.keys)
-    }
-
-    private static func isEqual(_ left: [String: DefinitionInput], _ right: [String: DefinitionInput]) -> Bool {
-        left.count == right.count && left.allSatisfy { right[$0.key]?.bytes == $0.value.bytes }
     }
 
     /// A text that sorts by age, behind all times: revisions only count within their store.

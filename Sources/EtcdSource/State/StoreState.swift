@@ -9,6 +9,7 @@ struct StoreState {
     private(set) var history: StoreHistory?
     private(set) var alarm: LossAlarm?
     private var alarmSince = Timestamp(milliseconds: 0)
+    private var hasAlarmFinding = false
     private var entries: [ServiceName: ServiceEntry] = [:]
     /// Services whose documents may differ from what is handed out.
     private var dirty: Set<ServiceName> = []
@@ -60,12 +61,11 @@ struct StoreState {
         }
         switch layout.meaning(of: key) {
         case .service(let name):
-            var documents = entries[name]?.documents ?? ServiceDocuments()
-            storedCount += (value == nil ? 0 : 1) - (documents.service == nil ? 0 : 1)
+            let document = value.map { StoredDocument($0) }
+            let before = entries[name, default: ServiceEntry()].replace(document, madeIn: createRevision)
+            storedCount += (document == nil ? 0 : 1) - (before == nil ? 0 : 1)
             if storedCount == 0 { emptiedAt = modRevision }
-            documents.service = value.map { StoredDocument($0) }
-            documents.createRevision = createRevision
-            replace(name, with: documents)
+            if document == nil || before != document { dirty.insert(name) }
         case .endpoint(let name, let id):
             entries[name, default: ServiceEntry()].documents.endpoints[id] = value.map { StoredDocument($0) }
             dirty.insert(name)
@@ -134,7 +134,11 @@ struct StoreState {
     /// What is new since the last update; nil for nothing.
     mutating func update(now: Timestamp) -> SourceUpdate? {
         judge(now)
-        findings.set(alarmProblem.map { [(.error, $0.message)] } ?? [], for: layout.prefix + "/", now: now)
+        let problem = alarmProblem
+        if problem != nil || hasAlarmFinding {
+            findings.set(problem.map { [(.error, $0.message)] } ?? [], for: layout.prefix + "/", now: now)
+            hasAlarmFinding = problem != nil
+        }
         // An empty prefix may be a wrong one, or a store that was made anew.
         isComplete = isComplete || history != nil && (storedCount > 0 || acceptRevision > 0)
         missingSince = isComplete || history == nil ? nil : missingSince ?? now
@@ -153,11 +157,11 @@ struct StoreState {
     }
 
     private mutating func settle(_ name: ServiceName, _ now: Timestamp) -> Service?? {
-        guard var entry = entries.removeValue(forKey: name) else { return nil }
-        let wasServed = entry.isServed
-        let change = entry.settle(name, layout, &findings, now: now)
-        servedCount += (entry.isServed ? 1 : 0) - (wasServed ? 1 : 0)
-        if !entry.isGone { entries[name] = entry }
+        guard let index = entries.index(forKey: name) else { return nil }
+        let wasServed = entries.values[index].isServed
+        let change = entries.values[index].settle(name, layout, &findings, now: now)
+        servedCount += (entries.values[index].isServed ? 1 : 0) - (wasServed ? 1 : 0)
+        if entries.values[index].isGone { entries.remove(at: index) }
         return change
     }
 

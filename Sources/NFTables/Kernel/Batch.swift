@@ -11,7 +11,8 @@ public struct Batch: ~Copyable {
     var buffer: MessageBuffer
     private var sequence: UInt32 = 0
     private var subjects: [Subject] = []
-    private var scratch: UnsafeMutableRawBufferPointer
+    /// Where libnftnl writes; made by the first message that it writes, since elements do without.
+    private var scratch: UnsafeMutableRawBufferPointer?
 
     /// What the message with the same index is about; element messages name their elements by position.
     private struct Subject {
@@ -35,13 +36,12 @@ public struct Batch: ~Copyable {
     ///   time the batch arrives, nothing is done (ERESTART). Nil takes any.
     public init(generation: UInt32?, capacity: Int = 1 << 16) {
         buffer = MessageBuffer(capacity: capacity)
-        scratch = .allocate(byteCount: 1 << 16, alignment: 8)
         let start = open(UInt16(NFNL_MSG_BATCH_BEGIN), [], .batch, family: 0, resource: UInt16(NFNL_SUBSYS_NFTABLES))
         if let generation { buffer.attribute(UInt16(NFNL_BATCH_GENID.rawValue), bigEndian: generation) }
         buffer.closeMessage(start)
     }
 
-    deinit { scratch.deallocate() }
+    deinit { scratch?.deallocate() }
 
     /// The sequence number of the message that was added last.
     var lastSequence: UInt32 { sequence - 1 }
@@ -84,7 +84,8 @@ public struct Batch: ~Copyable {
         _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) {
         let start = open(Self.type(type), flags, subject, family: family.netfilterNumber)
-        guard let base = scratch.baseAddress else { return }
+        reserveScratch(1 << 16)
+        guard let scratch, let base = scratch.baseAddress else { return }
         let header = base.bindMemory(to: nlmsghdr.self, capacity: 1)
         header.pointee = nlmsghdr()
         header.pointee.nlmsg_len = UInt32(messageHeaderLength)
@@ -98,8 +99,8 @@ public struct Batch: ~Copyable {
     /// libnftnl writes without looking at where the room ends. The kernel refuses a rule that is far too long, but it
     /// must get that far.
     private mutating func reserveScratch(_ needed: Int) {
-        guard needed > scratch.count else { return }
-        scratch.deallocate()
+        guard needed > scratch?.count ?? 0 else { return }
+        scratch?.deallocate()
         scratch = .allocate(byteCount: needed, alignment: 8)
     }
 

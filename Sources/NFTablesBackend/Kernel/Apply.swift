@@ -73,7 +73,7 @@ extension NFTablesBackend {
 
     private func batch(for changes: Changes, generation: UInt32?) -> Batch {
         var batch = Batch(generation: generation, capacity: 4096 + changes.elementCount * 56)
-        for family in IPFamily.allCases {
+        for family in changes.families {
             if changes.familiesToRebuild.contains(family) { batch.delete(Layout.table(family)) }
             changes.write(family, kernel, to: &batch)
         }
@@ -98,21 +98,32 @@ struct Changes {
     var obsoleteElements = ElementTable<(ElementKey, ElementValue)>()
     /// What rules have remembered of clients whose endpoint is no longer theirs.
     var forgotten: [SetID: [ElementKey: ElementValue]] = [:]
-    /// What is counted, by family: a rebuild counts its own anew.
-    private var counts: [IPFamily: ChangeSummary] = [:]
+    /// What is counted: a rebuild counts its family anew.
+    private var (ipv4, ipv6) = (Count(), Count())
     /// Families where a table, chain or set of ours is there in another form: the table is then made anew, in the same
     /// transaction.
     var familiesToRebuild: Set<IPFamily> = []
 
-    var summary: ChangeSummary {
-        counts.values.reduce(into: ChangeSummary()) { sum, count in
-            sum.added += count.added
-            sum.changed += count.changed
-            sum.removed += count.removed
+    private struct Count: Equatable {
+        var (added, changed, removed) = (0, 0, 0)
+
+        mutating func add(_ isDesired: Bool, _ isThere: Bool) {
+            switch (isDesired, isThere) {
+            case (false, _): removed += 1
+            case (true, false): added += 1
+            case (true, true): changed += 1
+            }
         }
     }
 
-    var isEmpty: Bool { counts.values.allSatisfy(\.isEmpty) }
+    var summary: ChangeSummary {
+        ChangeSummary(
+            added: ipv4.added + ipv6.added, changed: ipv4.changed + ipv6.changed, removed: ipv4.removed + ipv6.removed)
+    }
+
+    var isEmpty: Bool { families.isEmpty }
+    /// The families in which something differs: most changes concern one.
+    var families: [IPFamily] { (ipv4 == Count() ? [] : [.ipv4]) + (ipv6 == Count() ? [] : [.ipv6]) }
     var elementCount: Int { elements.count }
 
     init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
@@ -121,7 +132,7 @@ struct Changes {
 
     /// Replaces everything that concerns a family by making all of it.
     mutating func rebuild(_ family: IPFamily, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>) {
-        counts[family] = nil
+        if family == .ipv4 { ipv4 = Count() } else { ipv6 = Count() }
         tables.removeAll { $0.family == family }
         obsoleteTables.removeAll { $0.family == family }
         chains.removeAll { $0.family == family }
@@ -158,11 +169,8 @@ struct Changes {
     }
 
     private mutating func count(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
-        switch (desired, observed) {
-        case (nil, _): counts[family, default: ChangeSummary()].removed += 1
-        case (_, nil): counts[family, default: ChangeSummary()].added += 1
-        default: counts[family, default: ChangeSummary()].changed += 1
-        }
+        let (isDesired, isThere) = (desired != nil, observed != nil)
+        if family == .ipv4 { ipv4.add(isDesired, isThere) } else { ipv6.add(isDesired, isThere) }
     }
 
     private mutating func addTable(_ family: IPFamily, _ desired: ObjectValue?, _ observed: ObjectValue?) {
@@ -216,8 +224,12 @@ extension Changes {
         for set in obsoleteSets where set.family == family { batch.delete(set) }
         for chain in obsoleteChains where chain.family == family { batch.delete(chain) }
 
-        for chain in chains.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(chain) }
-        for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
+        if !chains.isEmpty {
+            for chain in chains.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(chain) }
+        }
+        if !sets.isEmpty {
+            for set in sets.filter({ $0.family == family }).sorted(by: Self.byLayout) { batch.add(set) }
+        }
         for (set, elements) in elements.inOrder(family) where !elements.isEmpty {
             var run = batch.openElements(set.definition, adding: true)
             // Ranges are listed in the order in which they came, so they come as in a dry run.
@@ -235,6 +247,7 @@ extension Changes {
     }
 
     private func removeRules(_ family: IPFamily, _ kernel: KernelMemory, from batch: inout Batch) {
+        guard !rules.isEmpty || !strayRules.isEmpty || !obsoleteSharedRules.isEmpty else { return }
         for (chain, _, hadRules) in rules where hadRules && chain.family == family { batch.deleteRules(of: chain) }
         for (chain, handle, rule) in strayRules where chain.family == family {
             batch.deleteRules(of: chain, handle: handle, rule: rule)
@@ -250,6 +263,7 @@ extension Changes {
     }
 
     private func addRules(_ family: IPFamily, to batch: inout Batch) {
+        guard !rules.isEmpty || !sharedRules.isEmpty else { return }
         let shared = Dictionary(grouping: sharedRules.filter { $0.family == family }.sorted(), by: \.chain)
         for name in ChainName.allCases {
             for (chain, rules, _) in rules where chain.family == family && chain.name == name.rawValue {

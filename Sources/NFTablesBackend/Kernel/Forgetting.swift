@@ -11,7 +11,7 @@ extension NFTablesBackend {
     /// Finds the clients of endpoints that leave. Of what rules have remembered, only the groups are read that the pools of
     /// these endpoints belong to: a dump takes time quadratic in its size.
     mutating func forgetClients(of changes: inout Changes) throws(KernelError) {
-        for family in IPFamily.allCases where !changes.familiesToRebuild.contains(family) {
+        for family in changes.families where !changes.familiesToRebuild.contains(family) {
             let gone = changes.departures(family)
             for group in Set(gone.compactMap { $0.poolGroup(family) }).sorted() {
                 let map = SetID.affinity(family, group: group)
@@ -38,8 +38,7 @@ extension NFTablesBackend {
 extension Changes {
     /// The endpoints that leave their pools, each with the number of the pool.
     fileprivate func departures(_ family: IPFamily) -> Set<ElementKey> {
-        let set = SetID(family, .affinityEndpoints)
-        return Set(obsoleteElements.inOrder(family).first { $0.set == set }?.elements.map(\.0) ?? [])
+        Set(obsoleteElements[SetID(family, .affinityEndpoints)].map(\.0))
     }
 
     /// Deletes what must be forgotten, and tells the rules who has left. Entries expire under our hands, and deleting one
@@ -58,8 +57,8 @@ extension Changes {
     func noteDepartures(_ family: IPFamily, in batch: inout Batch) {
         guard !familiesToRebuild.contains(family) else { return }
         let departed = departures(family).sorted().map { ($0, ElementValue.member) }
-        let set = SetID(family, .affinityDeparted).definition
         guard !departed.isEmpty else { return }
+        let set = SetID(family, .affinityDeparted).definition
         // Who has left before may still be there.
         batch.add(departed, to: set)
         batch.delete(departed, from: set)

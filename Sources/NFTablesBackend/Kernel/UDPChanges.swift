@@ -7,7 +7,7 @@ extension Changes {
     /// it; its endpoints all count as new, and are looked at.
     var udpChanges: UDPChanges {
         var changes = UDPChanges()
-        for family in IPFamily.allCases {
+        for family in families {
             for (set, elements) in obsoleteElements.inOrder(family) where set.role.tellsServing {
                 for (key, _) in elements {
                     if let frontend = UDPFrontend(key, of: set) { changes.departures.insert(frontend) }

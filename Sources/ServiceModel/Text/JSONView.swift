@@ -35,8 +35,10 @@ package struct JSONView {
     package var isTrue: Bool { kind == .true }
     package var string: String? { kind == .string ? document.tree.string(node) : nil }
 
-    /// The text of a string, as UTF-8.
-    package var bytes: [UInt8]? { kind == .string ? document.tree.withText(of: node) { Array($0) } : nil }
+    /// Lends the text of a string, as UTF-8.
+    package func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result? {
+        kind == .string ? document.tree.withText(of: node, body) : nil
+    }
 
     /// A whole number, in a string or not.
     package var integer: Int64? {

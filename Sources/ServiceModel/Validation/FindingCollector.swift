@@ -72,7 +72,8 @@ final class FindingCollector {
     }
 
     func warningFindings(inputs: [DefinitionInput], trees: [DocumentTree?]) -> [Finding] {
-        finish(Self.first(of: warnings), inputs, trees) + omitted(warningCount, .warning, "warnings", inputs)
+        guard warningCount > 0 else { return [] }
+        return finish(Self.first(of: warnings), inputs, trees) + omitted(warningCount, .warning, "warnings", inputs)
     }
 
     private func omitted(

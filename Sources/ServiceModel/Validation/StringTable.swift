@@ -1,11 +1,13 @@
 /// One `String` for each text that comes again and again: node names, zones, port names. Texts of up to 15 bytes need
 /// no memory of their own and are not kept. A class, so that whoever reads need not be mutable for it.
 final class StringTable {
-    private var slots: [String?] = Array(repeating: nil, count: 64)
+    /// None until the first text comes that is kept: most documents of a store have none.
+    private var slots: [String?] = []
     private var count = 0
 
     func string(_ text: UnsafeBufferPointer<UInt8>) -> String {
         if text.count <= 15 { return String(decoding: text, as: UTF8.self) }
+        if slots.isEmpty { slots = Array(repeating: nil, count: 64) }
         var slot = Self.hash(text) & (slots.count - 1)
         while let known = slots[slot] {
             if known.utf8.count == text.count, known.utf8.elementsEqual(text) { return known }

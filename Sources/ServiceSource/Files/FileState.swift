@@ -22,7 +22,7 @@ struct FileState {
         for root in reading.roots {
             if let rootFailure = root.failure {
                 failure = (failure?.kind ?? rootFailure.kind, (failure?.messages ?? []) + [rootFailure.message])
-                wanted += (documentsByRoot[root.path] ?? []).compactMap { lastGood.documents[$0] }
+                wanted += (documentsByRoot[root.path] ?? []).compactMap { lastGood[$0] }
                 continue
             }
             documentsByRoot[root.path] = root.documents.map(\.path)
@@ -60,7 +60,7 @@ struct FileState {
             let message = "a program is writing it; what it held before stays until the file is closed"
             notes[document.path, default: []].append((.warning, message))
         }
-        if let good = lastGood.documents[document.path] {
+        if let good = lastGood[document.path] {
             wanted.append(good)
         } else if !isComplete {
             let kind = failure?.kind ?? .unreachable

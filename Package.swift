@@ -238,3 +238,8 @@ let package = Package(
 for target in package.targets where target.type != .system {
     target.swiftSettings = settings
 }
+
+// Tests in an emulated machine wait for these most of the time.
+for target in package.targets where ["DataplaneTestKit", "DataplaneConformance"].contains(target.name) {
+    target.swiftSettings = settings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+}

@@ -9,11 +9,13 @@ struct Status: ParsableCommand {
         abstract: "Print how the agent stands, and what the kernel has now, service by service.",
         discussion: """
             Asks the agent of this node, if one runs, and reads the kernel, no definitions. Connections are counted since \
-            the frontend was made.
+            the frontend was made. IPVS counts packets and bytes too, and the connections of each endpoint (--endpoints).
             """)
 
     @Option(help: ArgumentHelp("Whose rules to read (default: those that there are).", valueName: "name"))
     var backend: BackendName?
+    @Flag(help: "A line for each endpoint too, where the kernel counts for each: with --backend ipvs.")
+    var endpoints = false
     @OptionGroup var agent: AgentSocketOptions
     @OptionGroup var output: OutputOptions
 
@@ -69,13 +71,39 @@ struct Status: ParsableCommand {
         let frontends = kernel.frontends
         printBytes(Array("backend \(kernel.backend.rawValue), \(frontends.count) frontends\n".utf8))
         guard !frontends.isEmpty else { return }
+        // Bytes are there where the kernel counts them.
+        let countsTraffic = frontends.contains { $0.traffic != nil }
         let rows = frontends.map { frontend in
             [
                 frontend.service, frontend.kind.rawValue, Self.address(frontend), frontend.state.rawValue,
-                String(frontend.connections), String(frontend.drops), Self.endpoints(frontend),
-            ]
+                String(frontend.connections), String(frontend.drops),
+            ] + (countsTraffic ? TrafficText.columns(frontend.traffic) : []) + [Self.endpoints(frontend)]
         }
-        printTable([["SERVICE", "KIND", "ADDRESS", "STATE", "CONNECTIONS", "DROPS", "ENDPOINTS"]] + rows)
+        printTable(
+            [
+                ["SERVICE", "KIND", "ADDRESS", "STATE", "CONNECTIONS", "DROPS"]
+                    + (countsTraffic ? TrafficText.titles : []) + ["ENDPOINTS"]
+            ] + rows)
+        if endpoints { printEndpoints(frontends) }
+    }
+
+    private func printEndpoints(_ frontends: [FrontendStatus]) {
+        var rows = [
+            ["SERVICE", "ADDRESS", "ENDPOINT", "WEIGHT", "ACTIVE", "OTHERS", "CONNECTIONS"] + TrafficText.titles
+        ]
+        for frontend in frontends {
+            for detail in frontend.endpointDetails {
+                let row = [
+                    frontend.service, Self.address(frontend), detail.endpoint.description,
+                    detail.weight == 0 ? "leaving" : String(detail.weight), String(detail.activeConnections),
+                    String(detail.inactiveConnections), String(detail.connections),
+                ]
+                rows.append(row + TrafficText.columns(detail.traffic))
+            }
+        }
+        guard rows.count > 1 else { return }
+        printBytes([UInt8(ascii: "\n")])
+        printTable(rows)
     }
 
     private static func address(_ frontend: FrontendStatus) -> String {
@@ -91,17 +119,30 @@ struct Status: ParsableCommand {
     }
 
     private static func json(_ frontend: FrontendStatus) -> JSON {
-        [
-            "service": .string(frontend.service), "kind": .string(frontend.kind.rawValue),
-            "family": .string("\(frontend.family)"), "address": frontend.address.map { .string("\($0)") } ?? nil,
-            "protocol": .string(frontend.transport.kubernetesName), "port": .number(Int(frontend.port)),
-            "state": .string(frontend.state.rawValue),
-            "connections": .number(Int(clamping: frontend.connections)),
-            "drops": .number(Int(clamping: frontend.drops)),
-            "endpoints": .array(
-                frontend.endpoints.map { endpoint -> JSON in
-                    ["address": .string("\(endpoint.address)"), "port": .number(Int(endpoint.port))]
-                }),
+        var members: [JSON.Member] = [
+            JSON.Member("service", .string(frontend.service)), JSON.Member("kind", .string(frontend.kind.rawValue)),
+            JSON.Member("family", .string("\(frontend.family)")),
+            JSON.Member("address", frontend.address.map { .string("\($0)") } ?? nil),
+            JSON.Member("protocol", .string(frontend.transport.kubernetesName)),
+            JSON.Member("port", .number(Int(frontend.port))),
+            JSON.Member("state", .string(frontend.state.rawValue)),
+            JSON.Member("connections", .number(Int(clamping: frontend.connections))),
+            JSON.Member("drops", .number(Int(clamping: frontend.drops))),
         ]
+        // What only some kernels' parts count is there where it is counted.
+        if let traffic = frontend.traffic { members.append(JSON.Member("traffic", TrafficText.json(traffic))) }
+        let details = Dictionary(frontend.endpointDetails.map { ($0.endpoint, $0) }) { first, _ in first }
+        let leaving = frontend.endpointDetails.filter { $0.weight == 0 }.map(\.endpoint)
+        members.append(
+            JSON.Member(
+                "endpoints", .array((frontend.endpoints + leaving).map { json($0, details[$0]) })))
+        return .object(members)
+    }
+
+    private static func json(_ endpoint: SocketEndpoint, _ detail: EndpointStatus?) -> JSON {
+        let place = [
+            JSON.Member("address", .string("\(endpoint.address)")), JSON.Member("port", .number(Int(endpoint.port))),
+        ]
+        return .object(place + (detail.map(TrafficText.members) ?? []))
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import ServiceModel
 import ServiceSource
@@ -71,6 +72,18 @@ struct PartsTests {
         let error = try JSONText.decode(GatewayError.self, text).asError
         #expect(error.kind == kind)
         #expect(!error.message.isEmpty && !error.message.hasPrefix("etcdserver"))
+    }
+
+    /// The same as Foundation makes of it, for every length that matters and every byte; and what is no base64 is refused.
+    @Test func base64() {
+        func decode(_ text: String) -> [UInt8]? { Array(text.utf8).withUnsafeBufferPointer { Base64.decode($0) } }
+        for count in 0..<260 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ count) }
+            #expect(decode(Data(bytes).base64EncodedString()) == bytes)
+        }
+        for text in ["A", "AA", "AAA", "AA=A", "A===", "====", "AA==AA==", "AA A", "AA\nA", "AA-_", "é==="] {
+            #expect(decode(text) == nil, "\(text)")
+        }
     }
 
     @Test func meanings() {

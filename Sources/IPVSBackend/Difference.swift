@@ -18,6 +18,9 @@ extension IPVSBackend {
         if case .chain(let family, let table, let name) = key {
             return chainLines(family, table, name, desired, observed)
         }
+        if key == .device, observed != nil, desired != nil {
+            return [DifferenceLine(change: .add, object: "ip link set dev \(Layout.device) arp off up")]
+        }
         return (observed.map { text(key, $0) } ?? []).map { DifferenceLine(change: .remove, object: $0) }
             + (desired.map { text(key, $0) } ?? []).map { DifferenceLine(change: .add, object: $0) }
     }

@@ -25,6 +25,8 @@ public enum ObjectKey: Hashable, Sendable {
 public enum ObjectValue: Hashable, Sendable {
     /// All there is to say of it is that it is there.
     case present
+    /// An interface that is there and not set up.
+    case down
     case set(SetSpec)
     case element(mark: SetElement.Mark?, name: String?)
     case rules([ChainRule])

@@ -69,10 +69,13 @@ public struct LinkSocket: ~Copyable {
             }
         }
         guard let made = try link(named: name) else { throw LinkError(.linkAbsent, "link \(name)") }
-        return try mark(made, alias: alias)
+        return try setUp(made, alias: alias)
     }
 
-    private mutating func mark(_ link: Link, alias: String) throws(LinkError) -> Link {
+    /// Gives a link its text, sets it up, and has it ask for no hardware addresses.
+    @discardableResult
+    public mutating func setUp(_ link: Link, alias: String) throws(LinkError) -> Link {
+        try Self.check(link.name, alias)
         let flags = Link.Flags([.up, .noARP])
         do {
             try request(RouteMessage.newLink, [], "setting up a link") { buffer in
@@ -127,7 +130,7 @@ public struct LinkSocket: ~Copyable {
 
 extension Link {
     /// Whether it may be what ``LinkSocket/addDummy(_:alias:)`` had made when the process ended.
-    var isUnfinished: Bool { kind == "dummy" && alias == nil && !flags.contains(.up) }
+    public var isUnfinished: Bool { kind == "dummy" && alias == nil && !flags.contains(.up) }
 }
 
 extension NetlinkError {

@@ -3,7 +3,9 @@ import DataplaneTestKit
 import Testing
 
 /// The suite that every backend passes, here on IPVS. What each test is about stands in `DataplaneConformance`.
-@Suite(.enabled(if: TestPrivilege.canMakeNamespaces), .serialized)
+@Suite(
+    .serialized, .enabled(if: TestPrivilege.canMakeNamespaces, "needs root"),
+    .enabled(if: KernelFeature.hasIPVS, "the kernel has no ip_vs; hack/vm has one that does"))
 struct ConformanceTests {
     @Test(arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws { try pass(test) }
     @Test(arguments: ConformanceTest.policyMatrix) func policyMatrix(_ test: ConformanceTest) throws { try pass(test) }

@@ -47,6 +47,8 @@ extension DesiredServices<IPVSBackend> {
 
     /// Loads the dry run with the stock tools.
     func load(in namespace: NetworkNamespace) throws {
+        // If IPVS loaded these modules itself, the kernel could come to a stop.
+        try namespace.tool(["modprobe", "-a", "ip_vs_lblc", "ip_vs_lblcr"])
         for tool in LoadText.Tool.allCases {
             let command = tool.rawValue.split(separator: " ").map(String.init)
             try namespace.tool(command, input: input(tool))
@@ -68,11 +70,23 @@ extension DesiredServices<IPVSBackend> {
 enum Stock {
     static func state(in namespace: NetworkNamespace) throws -> [String] {
         let servers = try namespace.tool(["ipvsadm", "-S", "-n"])
-        let sets = try namespace.tool(["ipset", "save"])
         let addresses = try namespace.toolResult(["ip", "-o", "address", "show", "dev", "svcctl0"]).output
-        return lines(servers) + lines(sets)
-            + lines(addresses).filter { !$0.contains("fe80:") }
+        return lines(servers) + (try sets(in: namespace))
+            // Without the interface's number.
+            + lines(addresses).filter { !$0.contains("fe80:") }.map { String($0.drop { $0 != " " }) }
             + (try IPFamily.allCases.flatMap { try saved($0, in: namespace) })
+    }
+
+    /// What `ipset save` prints, without the sizes to which hashes have grown, and each set's random number.
+    static func sets(in namespace: NetworkNamespace) throws -> [String] {
+        lines(try namespace.tool(["ipset", "save"])).map { line in
+            var words = line.split(separator: " ").map(String.init)
+            for name in ["hashsize", "bucketsize", "initval"] {
+                guard words.first == "create", let place = words.firstIndex(of: name) else { continue }
+                words.removeSubrange(place...(place + 1))
+            }
+            return words.joined(separator: " ")
+        }
     }
 
     /// What `iptables-save` prints, without comments and counts.

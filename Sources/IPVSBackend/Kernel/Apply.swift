@@ -15,9 +15,14 @@ extension IPVSBackend {
     {
         var summary = ChangeSummary()
         for _ in 0..<Self.maximumPasses {
-            let changes = Changes(state, nodeAddresses: otherAddresses)
+            var changes = Changes(state, nodeAddresses: otherAddresses)
             guard !changes.isEmpty else { break }
             try check(changes)
+            if !changes.remadeSets.isEmpty {
+                try remove(changes.remadeSets)
+                try observe(into: &state)
+                changes = Changes(state, nodeAddresses: otherAddresses)
+            }
             let isComplete = try carryOut(changes, state)
             summary.added += changes.summary.added
             summary.changed += changes.summary.changed
@@ -99,11 +104,14 @@ extension IPVSBackend {
     private mutating func addAddresses(_ changes: Changes) throws(BackendError) {
         let added = changes.addresses.added
         guard changes.addsDevice || !added.isEmpty else { return }
+        let found = changes.addsDevice ? try readDevice().device : nil
         try callLinks { (socket) throws(LinkError) in
-            let found = changes.addsDevice ? nil : try socket.link(named: Layout.device)
-            let device =
-                if let found { found } else { try socket.addDummy(Layout.device, alias: Layout.deviceAlias) }
-            try socket.add(added, to: device)
+            var device = found
+            if let found { device = try socket.setUp(found, alias: Layout.deviceAlias) }
+            if device == nil, !changes.addsDevice { device = try socket.link(named: Layout.device) }
+            let ready =
+                if let device { device } else { try socket.addDummy(Layout.device, alias: Layout.deviceAlias) }
+            try socket.add(added, to: ready)
         }
     }
 

@@ -3,13 +3,15 @@ internal import Glibc
 internal import IPSet
 
 extension IPVSBackend {
-    /// Makes the sets that are missing. One that is there in another form is taken away first, and with it the rules that
-    /// look into it; they are all made anew.
+    /// Removes sets that are there in another form, and with them all rules, some of which look into them. All of it is
+    /// then missing.
+    mutating func remove(_ sets: [SetID]) throws(BackendError) {
+        try removeChains()
+        try destroySets(sets.map(\.name))
+    }
+
+    /// Makes the sets that are missing.
     mutating func makeSets(_ changes: Changes) throws(BackendError) {
-        if !changes.remadeSets.isEmpty {
-            try removeChains()
-            try destroySets(changes.remadeSets.map(\.name))
-        }
         try applySets(changes.newSets.map { .create($0.spec) } + changes.flushedSets.map { .flush($0.name) })
     }
 

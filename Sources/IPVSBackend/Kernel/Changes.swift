@@ -23,6 +23,7 @@ struct Changes {
         let rule: ChainRule
     }
 
+    /// Whether the interface is to be made, or only set up.
     var addsDevice = false
     var addresses: (added: [IPAddress], removed: [IPAddress]) = ([], [])
     /// Sets that are there in another form.
@@ -52,7 +53,7 @@ struct Changes {
     var isEmpty: Bool { summary.isEmpty }
 
     /// Whether anything of iptables changes.
-    var concernsChains: Bool { !chains.isEmpty || !jumps.isEmpty || !strayRules.isEmpty || !remadeSets.isEmpty }
+    var concernsChains: Bool { !chains.isEmpty || !jumps.isEmpty || !strayRules.isEmpty }
 
     private mutating func add(_ key: ObjectKey, _ desired: ObjectValue?, _ observed: ObjectValue?) {
         switch (desired, observed) {

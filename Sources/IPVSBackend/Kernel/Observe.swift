@@ -27,7 +27,7 @@ extension IPVSBackend {
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) -> Set<IPAddress> {
         let (device, addresses) = try readDevice()
-        if device != nil { state.observe(.device, .present) }
+        if let device { state.observe(.device, device.flags.isSuperset(of: [.up, .noARP]) ? .present : .down) }
         return addresses
     }
 
@@ -36,7 +36,8 @@ extension IPVSBackend {
         let (all, found) = try callLinks { (socket) throws(LinkError) in
             (try socket.links(), try socket.addresses())
         }
-        let device = all.first { $0.name == Layout.device }
+        // One that a process ended upon before it was ready is made anew.
+        let device = all.first { $0.name == Layout.device && !$0.isUnfinished }
         if let device { try Self.check(device) }
         // What kube-proxy has on its device passes to ours.
         let passing = Set(

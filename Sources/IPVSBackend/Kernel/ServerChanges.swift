@@ -83,7 +83,7 @@ struct ServerChanges {
                 if busy.contains(real.id) {
                     real.weight = 0
                     batch.change(real, of: id)
-                } else if !goes.contains(id) || !busy.isEmpty {
+                } else if !goes.contains(id) || !busy.isEmpty || leaving.servers[id] != nil {
                     batch.remove(real.id, of: id)
                 }
             }

@@ -87,7 +87,7 @@ public enum AgentOption: String, CaseIterable, Sendable {
         return nil
     }
 
-    public static let backends = ["nftables", "iptables"]
+    public static let backends = ["nftables", "iptables", "ipvs"]
     public static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
     private static let blockForm = "a block of addresses such as 10.0.0.0/8"
     private static let sourceForm = "file:PATH or etcd:http[s]://HOST:PORT[,HOST:PORT…][/PREFIX]"

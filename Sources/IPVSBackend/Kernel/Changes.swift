@@ -46,8 +46,20 @@ struct Changes {
         elements.added.sort { ($0.0.rank, $0.1) < ($1.0.rank, $1.1) }
         elements.removed.sort { ($0.0.rank, $1.1) > ($1.0.rank, $0.1) }
         chains.sort { ($0.family, $0.table.rawValue, $0.name) < ($1.family, $1.table.rawValue, $1.name) }
-        servers.sort()
+        servers.sort(first: apiServerAddresses)
         summary.udp = servers.udp(nodeAddresses)
+    }
+
+    /// Where the API server is to be reached: whoever is to mend anything needs it.
+    private var apiServerAddresses: Set<IPAddress> {
+        var addresses: Set<IPAddress> = []
+        for (id, element) in elements.added where id.role == .services {
+            guard case .addressPort(let address, _, _) = element.key,
+                element.comment?.hasPrefix("default/kubernetes:") == true
+            else { continue }
+            addresses.insert(address)
+        }
+        return addresses
     }
 
     var isEmpty: Bool { summary.isEmpty }

@@ -25,8 +25,12 @@ struct ServerChanges {
         }
     }
 
-    mutating func sort() {
-        newServers.sort { $0.id < $1.id }
+    /// - Parameter first: the addresses whose virtual servers come first (semantics 61).
+    mutating func sort(first: Set<IPAddress>) {
+        newServers.sort { left, right in
+            let (one, other) = (left.id.isFor(first), right.id.isFor(first))
+            return one != other ? one : left.id < right.id
+        }
         changedServers.sort { $0.id < $1.id }
         removedServers.sort()
     }
@@ -98,5 +102,11 @@ struct ServerChanges {
         for real in (newReals[id] ?? []).sorted(by: { $0.id < $1.id }) {
             if known.contains(real.id) { batch.change(real, of: id) } else { batch.add(real, to: id) }
         }
+    }
+}
+
+extension VirtualServerID {
+    fileprivate func isFor(_ addresses: Set<IPAddress>) -> Bool {
+        if case .address(let address, _, _) = self { addresses.contains(address) } else { false }
     }
 }

@@ -214,7 +214,7 @@ let package = Package(
         .testTarget(
             name: "IPVSBackendTests",
             dependencies: [
-                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPVSBackend", "Links", "NetAddress",
+                "Dataplane", "DataplaneConformance", "DataplaneTestKit", "IPSet", "IPVSBackend", "Links", "NetAddress",
                 "ServiceModel", "ServicePlan",
             ]),
         .testTarget(

@@ -150,9 +150,9 @@ let package = Package(
         .executableTarget(
             name: "svcctl-bench",
             dependencies: [
-                "Conntrack", "Dataplane", "EtcdSource", "IPSet", "IPTablesBackend", "IPVS", "NFTables",
-                "NFTablesBackend", "NetAddress", "Netlink", "NetlinkWire", "PacketTrace", "ServiceModel",
-                "ServicePlan", "ServiceSource", argumentParser,
+                "Conntrack", "Dataplane", "EtcdSource", "IPSet", "IPTablesBackend", "IPVS", "IPVSBackend", "Links",
+                "NFTables", "NFTablesBackend", "NetAddress", "Netlink", "NetlinkWire", "PacketTrace",
+                "ServiceModel", "ServicePlan", "ServiceSource", argumentParser,
             ]),
 
         // Used by tests only.

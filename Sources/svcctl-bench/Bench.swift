@@ -11,7 +11,8 @@ struct Bench: AsyncParsableCommand {
         commandName: "svcctl-bench", abstract: "Measures the parts of svcctl; see hack/bench.",
         subcommands: [
             ApplyBench.self, ChangeBench.self, ConntrackBench.self, DryRunBench.self, EndpointBench.self,
-            EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, IPVSBench.self, LookupBench.self,
+            EtcdBench.self, IPTablesApplyBench.self, IPTablesEndpointBench.self, IPVSApplyBench.self, IPVSBench.self,
+            IPVSEndpointBench.self, IPVSPartsBench.self, LookupBench.self,
         ] + optional)
 
     /// Those that take a package trait.

@@ -43,8 +43,8 @@ struct Changes {
         newSets.sort()
         addresses.added.sort()
         addresses.removed.sort()
-        elements.added.sort { ($0.0.rank, $0.1) < ($1.0.rank, $1.1) }
-        elements.removed.sort { ($0.0.rank, $1.1) > ($1.0.rank, $0.1) }
+        elements.added.sort { ($0.0.rank, $0.0, $0.1) < ($1.0.rank, $1.0, $1.1) }
+        elements.removed.sort { ($1.0.rank, $0.0, $0.1) < ($0.0.rank, $1.0, $1.1) }
         chains.sort { ($0.family, $0.table.rawValue, $0.name) < ($1.family, $1.table.rawValue, $1.name) }
         servers.sort(first: apiServerAddresses)
         summary.udp = servers.udp(nodeAddresses)

@@ -79,5 +79,8 @@ public struct SetID: Hashable, Sendable {
 }
 
 extension SetID: Comparable {
-    public static func < (left: SetID, right: SetID) -> Bool { left.name < right.name }
+    /// By name, without making the names.
+    public static func < (left: SetID, right: SetID) -> Bool {
+        (left.family, left.role.rawValue) < (right.family, right.role.rawValue)
+    }
 }

@@ -45,6 +45,9 @@ public struct Frontend: Hashable, Sendable {
     /// Who may connect; nil is everybody, an empty list nobody. Blocks are of the address's family and in order, and
     /// none lies within another.
     public var allowedSources: [CIDR]?
+    /// Whether these lists let the node's own processes in, where they have the address itself as their source; nil where
+    /// there are no lists, and where the node's addresses are not known.
+    public var admitsNode: Bool?
     /// How one of the targets is chosen.
     public var scheduler: Scheduler = .random
     /// The pools that the targets belong to, if clients are remembered or endpoints take turns.

@@ -55,6 +55,7 @@ public struct ServicePlanner: Sendable {
                 treatment: treatment, nodeTreatment: nodeTreatment,
                 allowedSources: access.sources.allowed(to: address), servingEndpoints: serving,
                 deniedSources: access.sources.denied, limits: access.limits)
+            frontend.admitsNode = access.sources.admitsNode(at: address)
             frontend.policy = policy(of: address, service)
             frontend.scheduler = service.scheduler
             frontend.pools = pools?.references(policy(of: address, service), hasNodeTreatment: nodeTreatment != nil)

@@ -10,9 +10,11 @@ struct SourceRanges {
     /// Who may use load-balancer addresses, beside that (semantics 4 and 9); nil is everybody.
     private let balancerSources: [CIDR]?
     private let nodeAddresses: Set<IPAddress>?
+    private let family: IPFamily
 
     init(_ service: Service, _ family: IPFamily, _ node: NodeFacts) {
         nodeAddresses = node.addresses
+        self.family = family
         denied = Self.distinct(service.deniedSources.filter { $0.family == family })
         allowed = Self.restriction(service.allowedSources, family)
         balancerSources = Self.restriction(service.loadBalancerSourceRanges, family)
@@ -29,6 +31,17 @@ struct SourceRanges {
         let common = allowed.map { Self.intersection($0, balancerSources) } ?? balancerSources
         let allowsNode = nodeAddresses?.contains { address in common.contains { $0.contains(address) } } ?? true
         return allowsNode ? Self.distinct(common + [CIDR(ip)]) : common
+    }
+
+    /// Whether the node's own processes may use an address, by the addresses that the node has: one that may is enough, and
+    /// one that may not is too. Nil where there are no lists, and where the node's addresses are not known.
+    func admitsNode(at address: FrontendAddress) -> Bool? {
+        let allowed = allowed(to: address)
+        guard let nodeAddresses, allowed != nil || !denied.isEmpty else { return nil }
+        let own = nodeAddresses.filter { $0.family == family }
+        if own.contains(where: { address in denied.contains { $0.contains(address) } }) { return false }
+        guard let allowed else { return true }
+        return own.contains { address in allowed.contains { $0.contains(address) } }
     }
 
     /// What a list says about a family: a list that names only the other one closes this one, and a block of all

@@ -131,7 +131,10 @@ struct IPVSTests {
         let isMended = try await agent.until { try leads(to: two, weight: 1) }
         #expect(isMended)
         try lab.node.tool(["iptables-nft", "-t", "mangle", "-F"])
-        #expect(try await agent.says("mended what iptables-nft"))
+        let isBack = try await agent.until {
+            try lab.node.tool(["iptables-nft", "-t", "mangle", "-S", "PREROUTING"]).contains("SVCCTL_IPVS-SERVICES")
+        }
+        #expect(isBack)
 
         agent.signal(SIGKILL)
         _ = try agent.wait()

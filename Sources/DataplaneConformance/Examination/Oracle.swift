@@ -17,8 +17,12 @@ struct Oracle: Sendable {
         let sourceAddress = source.address(towards: destination.address, ownAddresses: nodeAddresses)
         let service = destination.service
         if destination.kind == .nodePort, !servesNodePorts(of: service, at: destination.address) { return .refused }
-        if isShutOut(sourceAddress, by: service) { return .dropped }
-        if destination.kind == .loadBalancerIP, !isAllowed(sourceAddress, by: service, at: destination.address) {
+        // Who has the service's address as its own is known by all addresses of the node.
+        if source.isNode, showsAnyNodeAddress, destination.kind != .nodePort {
+            if !admitsNode(to: destination) { return .dropped }
+        } else if isShutOut(sourceAddress, by: service) {
+            return .dropped
+        } else if destination.kind == .loadBalancerIP, !isAllowed(sourceAddress, by: service, at: destination.address) {
             return .dropped
         }
         let endpoints = EndpointSets(service, destination.servicePort, family, node)
@@ -82,6 +86,18 @@ struct Oracle: Sendable {
     private func isShutOut(_ source: IPAddress, by service: Service) -> Bool {
         let isAllowed = service.allowedSources.isEmpty || service.allowedSources.contains { $0.contains(source) }
         return !isAllowed || service.deniedSources.contains { $0.contains(source) }
+    }
+
+    /// 35, for all lists: an address of the node that may is enough, and one that may not is too.
+    private func admitsNode(to destination: Destination) -> Bool {
+        let service = destination.service
+        let own = nodeAddresses.filter { $0.family == destination.address.family }
+        if own.contains(where: { address in service.deniedSources.contains { $0.contains(address) } }) { return false }
+        var lists = [service.allowedSources]
+        if destination.kind == .loadBalancerIP { lists.append(service.loadBalancerSourceRanges) }
+        return own.contains { address in
+            lists.allSatisfy { list in list.isEmpty || list.contains { $0.contains(address) } }
+        }
     }
 
     /// 4, 9, 34 and 35.

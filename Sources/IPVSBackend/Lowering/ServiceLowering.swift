@@ -86,12 +86,15 @@ struct ServiceLowering {
                 objects.append((.element(SetID(role, address.family), key), .element(mark: nil, name: nil)))
             }
         }
+        // Who asks for an address of the node's own from there has that address itself.
+        let itself = frontend.address.ip.map { [CIDR($0)] } ?? []
         if let allowed = frontend.allowedSources {
             let place = SetElement.Key.addressPort(address, frontend.transport, frontend.port)
             objects.append((.element(SetID(.restricted, address.family), place), .element(mark: nil, name: nil)))
-            list(allowed, .sources)
+            list(Array(Set(allowed + (frontend.admitsNode == true ? itself : []))).sorted(), .sources)
         }
-        list(frontend.deniedSources, .denied)
+        let denied = frontend.deniedSources
+        list(Array(Set(denied + (frontend.admitsNode == false && !denied.isEmpty ? itself : []))).sorted(), .denied)
     }
 
     /// Without targets there is a virtual server for the sake of older UDP flows alone, whose endpoints still answer
@@ -100,10 +103,7 @@ struct ServiceLowering {
         let others = others(than: targets, frontend)
         guard !targets.isEmpty || !others.isEmpty else { return }
         var server = VirtualServer(id, scheduler: frontend.scheduler.kernelName)
-        if let seconds = frontend.pools.flatMap({ affinitySeconds($0) }) {
-            server.flags.insert(.persistent)
-            server.persistenceTimeout = seconds
-        }
+        if let seconds = frontend.pools.flatMap({ affinitySeconds($0) }) { remember(for: seconds, on: &server) }
         let settings = service.virtualServer
         if settings.isOnePacket { server.flags.insert(.onePacket) }
         // A client whose endpoint leaves gets another one.
@@ -119,6 +119,17 @@ struct ServiceLowering {
         }
         for target in targets { add(target.address, target.port, weight: UInt32(target.weight)) }
         for other in others { add(other.address, other.port, weight: 0) }
+    }
+
+    /// Persistence by mark would not translate the port. The same client then gets the same endpoint by its address.
+    private func remember(for seconds: UInt32, on server: inout VirtualServer) {
+        if case .mark = server.id {
+            server.scheduler = Scheduler.sh.rawValue
+            server.flags.insert(.fallback)
+        } else {
+            server.flags.insert(.persistent)
+            server.persistenceTimeout = seconds
+        }
     }
 
     /// Endpoints that still answer older UDP flows, and get no new ones.

@@ -36,13 +36,17 @@ extension ConformanceTest {
                 try trial.examine(nodePortsAt: trial.nodeAddresses.sorted()) { $0.kind == .nodePort }
             }
         } + [
-            ConformanceTest("an address that the node gets later serves node ports (semantics 7)") { trial in
+            ConformanceTest(
+                "an address that the node gets later serves node ports (semantics 7)", for: { !$0.addressesAreLocal }
+            ) { trial in
                 let addresses = ["192.0.2.77", "2001:db8::77"].map { IPAddress(known: $0) }
                 try trial.apply(NodePortScenario.services)
                 for address in addresses { try trial.addToNode(address, interface: "client") }
                 try trial.examine(nodePortsAt: addresses) { $0.kind == .nodePort }
             },
-            ConformanceTest("a service's address on the node goes before node ports (semantics 6)") { trial in
+            ConformanceTest(
+                "a service's address on the node goes before node ports (semantics 6)", for: { !$0.addressesAreLocal }
+            ) { trial in
                 let first = Service.numbered(1, "by-port", endpoints: [Place.pod1.endpoints()])
                 let second = Service.numbered(2, "by-address", endpoints: [Place.pod2.endpoints()]) {
                     $0.externalIPs = [Lab.nodeAddresses.ipv4, Lab.nodeAddresses.ipv6]

@@ -175,6 +175,52 @@ extension WithKernel {
             }
         }
 
+        /// The node's own clients of an external address under policy Local, whose virtual server has a mark and no address.
+        @Test func connectionsOfTheNodeItselfAreKept() throws {
+            let lab = try Lab(pods: 1)
+            let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
+            defer { for server in servers { server.stop() } }
+            let service = Service.test("web", endpoints: ["10.244.1.2"]) {
+                $0.externalIPs = ["203.0.113.7"]
+                $0.externalTrafficPolicy = .local
+                $0.endpoints[0].nodeName = "node-b"
+            }
+            let nothing = Desired(services: [], node: Self.node)
+            try Desired(services: [service], node: Self.node).observing(in: lab.node) { reconciliation in
+                for setting in IPVSBackend.kernelSettings { try Sysctl.write(setting.name, setting.value) }
+                _ = try reconciliation.apply()
+                let connection = try LongConnection(from: lab.node, to: "203.0.113.7", port: 80)
+                #expect(connection.greeting.server == "pod1")
+                _ = try Self.replace(service, nil, &reconciliation)
+                #expect(reconciliation.backend.attentionPeriod == .seconds(1))
+                let left = try Self.servers(in: lab.node)
+                #expect(left.count == 2 && left.allSatisfy { $0.contains("-f ") }, "\(left)")
+                #expect(try connection.exchange("still here") == "still here")
+                #expect(try nothing.differences(in: lab.node) == [])
+
+                // Served anew, under the other policy, the address is the node's own clients' too.
+                var open = service
+                open.externalTrafficPolicy = .cluster
+                _ = try Self.replace(nil, open, &reconciliation)
+                #expect(try Desired(services: [open], node: Self.node).differences(in: lab.node) == [])
+                #expect(Client.probe(from: lab.node, to: "203.0.113.7", port: 80).server == "pod1")
+                #expect(try connection.exchange("still here") == "still here")
+                _ = try Self.replace(open, service, &reconciliation)
+                _ = try Self.replace(service, nil, &reconciliation)
+                #expect(try connection.exchange("still here") == "still here")
+
+                // A process that starts anew knows of it, too, and takes all away in the end.
+                try nothing.observing(in: lab.node) { other in
+                    let changes = try other.apply()
+                    #expect(changes.isEmpty && other.backend.attentionPeriod == .seconds(1))
+                    #expect(try connection.exchange("still here") == "still here")
+                }
+                let removed = try reconciliation.backend.removeAll().removed
+                #expect(removed > 0)
+                #expect(try Self.servers(in: lab.node) == [])
+            }
+        }
+
         /// Datagrams have no end: they go elsewhere at once.
         @Test func datagramsGoElsewhereAtOnce() throws {
             let lab = try Lab(pods: 2)

@@ -203,7 +203,8 @@ extension WithKernel {
                 open.externalTrafficPolicy = .cluster
                 _ = try Self.replace(nil, open, &reconciliation)
                 #expect(try Desired(services: [open], node: Self.node).differences(in: lab.node) == [])
-                #expect(Client.probe(from: lab.node, to: "203.0.113.7", port: 80).server == "pod1")
+                let another = try LongConnection(from: lab.node, to: "203.0.113.7", port: 80)
+                #expect(another.greeting.server == "pod1")
                 #expect(try connection.exchange("still here") == "still here")
                 _ = try Self.replace(open, service, &reconciliation)
                 _ = try Self.replace(service, nil, &reconciliation)
@@ -213,11 +214,15 @@ extension WithKernel {
                 try nothing.observing(in: lab.node) { other in
                     let changes = try other.apply()
                     #expect(changes.isEmpty && other.backend.attentionPeriod == .seconds(1))
-                    #expect(try connection.exchange("still here") == "still here")
+                    try lab.node.tool(["ipvsadm", "--set", "1", "1", "0"])
+                    for connection in [connection, another] { _ = try connection.exchange("the last one") }
+                    for server in servers { server.stop() }
+                    try Self.waitForEnd(&other)
                 }
-                let removed = try reconciliation.backend.removeAll().removed
-                #expect(removed > 0)
                 #expect(try Self.servers(in: lab.node) == [])
+                #expect(try lab.node.tool(["ip", "-4", "-o", "address", "show", "dev", "svcctl0"]) == "")
+                #expect(try !lab.node.tool(["ipset", "save"]).contains("add "))
+                withExtendedLifetime((connection, another)) {}
             }
         }
 

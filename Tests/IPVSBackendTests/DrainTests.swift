@@ -175,6 +175,57 @@ extension WithKernel {
             }
         }
 
+        /// The node's own clients of an external address under policy Local, whose virtual server has a mark and no address.
+        @Test func connectionsOfTheNodeItselfAreKept() throws {
+            let lab = try Lab(pods: 1)
+            let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
+            defer { for server in servers { server.stop() } }
+            let service = Service.test("web", endpoints: ["10.244.1.2"]) {
+                $0.externalIPs = ["203.0.113.7"]
+                $0.externalTrafficPolicy = .local
+                $0.endpoints[0].nodeName = "node-b"
+            }
+            let nothing = Desired(services: [], node: Self.node)
+            try Desired(services: [service], node: Self.node).observing(in: lab.node) { reconciliation in
+                for setting in IPVSBackend.kernelSettings { try Sysctl.write(setting.name, setting.value) }
+                _ = try reconciliation.apply()
+                let connection = try LongConnection(from: lab.node, to: "203.0.113.7", port: 80)
+                #expect(connection.greeting.server == "pod1")
+                _ = try Self.replace(service, nil, &reconciliation)
+                #expect(reconciliation.backend.attentionPeriod == .seconds(1))
+                let left = try Self.servers(in: lab.node)
+                #expect(left.count == 2 && left.allSatisfy { $0.contains("-f ") }, "\(left)")
+                #expect(try connection.exchange("still here") == "still here")
+                #expect(try nothing.differences(in: lab.node) == [])
+
+                // Served anew, under the other policy, the address is the node's own clients' too.
+                var open = service
+                open.externalTrafficPolicy = .cluster
+                _ = try Self.replace(nil, open, &reconciliation)
+                #expect(try Desired(services: [open], node: Self.node).differences(in: lab.node) == [])
+                let another = try LongConnection(from: lab.node, to: "203.0.113.7", port: 80)
+                #expect(another.greeting.server == "pod1")
+                #expect(try connection.exchange("still here") == "still here")
+                _ = try Self.replace(open, service, &reconciliation)
+                _ = try Self.replace(service, nil, &reconciliation)
+                #expect(try connection.exchange("still here") == "still here")
+
+                // A process that starts anew knows of it, too, and takes all away in the end.
+                try nothing.observing(in: lab.node) { other in
+                    let changes = try other.apply()
+                    #expect(changes.isEmpty && other.backend.attentionPeriod == .seconds(1))
+                    try lab.node.tool(["ipvsadm", "--set", "1", "1", "0"])
+                    for connection in [connection, another] { _ = try connection.exchange("the last one") }
+                    for server in servers { server.stop() }
+                    try Self.waitForEnd(&other)
+                }
+                #expect(try Self.servers(in: lab.node) == [])
+                #expect(try lab.node.tool(["ip", "-4", "-o", "address", "show", "dev", "svcctl0"]) == "")
+                #expect(try !lab.node.tool(["ipset", "save"]).contains("add "))
+                withExtendedLifetime((connection, another)) {}
+            }
+        }
+
         /// Datagrams have no end: they go elsewhere at once.
         @Test func datagramsGoElsewhereAtOnce() throws {
             let lab = try Lab(pods: 2)

@@ -111,19 +111,14 @@ extension WithKernel {
             Vandalism("nft flush ruleset", isSeenAs: "+ ip6tables -t mangle -N SVCCTL_IPVS-NODE-CLIENTS"),
         ]
 
-        @Test func servers() throws { try check(Self.servers) }
-        @Test func sets() throws { try check(Self.sets) }
-        @Test func links() throws { try check(Self.links) }
-        @Test func chains() throws { try check(Self.chains) }
-
-        private func check(_ list: [Vandalism]) throws {
+        @Test func isSeenAndMended() throws {
             let namespace = try NetworkNamespace("mended")
             var node = NodeFacts(nodeName: "node-a")
             node.addresses = ["192.0.2.10", "2001:db8::10"]
             let desired = Desired(services: [Self.web], node: node)
             try desired.apply(in: namespace)
             let before = try Stock.state(in: namespace)
-            for vandalism in list {
+            for vandalism in Self.servers + Self.sets + Self.links + Self.chains {
                 for command in vandalism.commands {
                     try namespace.tool(
                         command.split(separator: " ").map { String($0).replacing("\u{a0}", with: " ") })

@@ -84,6 +84,7 @@ extension IPVSBackend {
         let busy = try busyServers(changes.servers)
         try makeSets(changes)
         try addElements(changes)
+        try forgetPlaces(changes, state)
         try changeChains(changes)
         try measure { (backend) throws(BackendError) in try backend.addAddresses(changes) }
         let batch = changes.servers.batch(leaving, busy: busy)
@@ -91,6 +92,20 @@ extension IPVSBackend {
         noteLeaving(changes.servers, busy)
         try removeRest(changes, state)
         return isComplete
+    }
+
+    /// Who serves a place anew serves the node's own clients too.
+    private mutating func forgetPlaces(
+        _ changes: Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(BackendError) {
+        guard !leaving.isEmpty else { return }
+        var operations: [SetOperation] = []
+        for (id, element) in changes.elements.added where id.role == .services && leaving.forget(element.key) {
+            let nodeClients = SetID(.nodeClients, id.family)
+            guard state[.element(nodeClients, element.key)] == nil else { continue }
+            operations.append(.delete(SetElement(element.key), from: nodeClients.name))
+        }
+        try applySets(operations)
     }
 
     mutating func measure<Result>(
@@ -150,10 +165,13 @@ extension IPVSBackend {
     private mutating func removeRest(
         _ changes: Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) {
+        for (id, element) in changes.elements.removed where id.role == .nodeClients && !leaving.isEmpty {
+            _ = keepPlace(of: element, in: id, state)
+        }
         let addresses = changes.addresses.removed.filter { !leaving.keeps($0) }
         if !addresses.isEmpty { try remove(addresses) }
         let elements = changes.elements.removed.filter { !leaving.keeps($0.0.role, $0.1.key) }
-        try applySets(elements.map { .delete($0.1, from: $0.0.name) })
+        try applySets(elements.map { .delete(SetElement($0.1.key), from: $0.0.name) })
     }
 
     mutating func remove(_ addresses: [IPAddress]) throws(BackendError) {

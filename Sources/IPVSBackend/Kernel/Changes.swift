@@ -84,7 +84,8 @@ struct Changes {
             if case .element(let mark, let name)? = desired {
                 elements.added.append((id, SetElement(element, mark: mark, comment: name)))
             } else {
-                elements.removed.append((id, SetElement(element)))
+                let mark: SetElement.Mark? = if case .element(let mark, _)? = observed { mark } else { nil }
+                elements.removed.append((id, SetElement(element, mark: mark)))
             }
         case .strayElements(let id): flushedSets.append(id)
         case .chain(let family, let table, let name):

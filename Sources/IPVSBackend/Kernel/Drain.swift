@@ -36,7 +36,7 @@ extension IPVSBackend {
     public mutating func attend(to state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
         guard !leaving.isEmpty else { return }
         var batch = IPVSBatch()
-        var gone: [VirtualServerID] = []
+        var gone: [(id: VirtualServerID, places: [SetElement.Key])] = []
         var after = leaving
         for (id, server) in leaving.servers.sorted(by: { $0.key < $1.key }) {
             let found = try callIPVS { (socket) throws(NetlinkError) in try socket.realServers(of: id) }
@@ -49,7 +49,7 @@ extension IPVSBackend {
             }
             if after.servers[id]?.isKept == true, after.servers[id]?.realServers.isEmpty == true {
                 batch.remove(id)
-                gone.append(id)
+                gone.append((id, leaving.places(of: id)))
                 _ = after.release(id)
             }
         }
@@ -59,22 +59,29 @@ extension IPVSBackend {
     }
 
     /// Removes what showed that virtual servers are ours, unless somebody wants it.
+    ///
+    /// - Parameter gone: the virtual servers, each with its places of the node's own clients.
     private mutating func removeTraces(
-        of gone: [VirtualServerID], _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+        of gone: [(id: VirtualServerID, places: [SetElement.Key])],
+        _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) {
         var addresses: Set<IPAddress> = []
         var operations: [SetOperation] = []
-        for case .address(let address, let transport, let port) in gone {
-            let nodePorts = SetID(.nodePorts, address.family)
-            let place = SetElement.Key.addressPort(address, transport, port)
-            if state[.element(nodePorts, place)] == nil {
-                operations.append(.delete(SetElement(place), from: nodePorts.name))
-            }
+        func remove(_ place: SetElement.Key, _ role: SetRole) {
+            guard case .addressPort(let address, _, _) = place else { return }
+            let set = SetID(role, address.family)
+            if state[.element(set, place)] == nil { operations.append(.delete(SetElement(place), from: set.name)) }
             if state[.address(address)] == nil, !leaving.keeps(address), addresses.insert(address).inserted {
                 operations.append(.delete(SetElement(.address(address)), from: SetID(.addresses, address.family).name))
             }
         }
-        if !addresses.isEmpty { try remove(addresses.sorted()) }
+        for (id, places) in gone {
+            if case .address(let address, let transport, let port) = id {
+                remove(.addressPort(address, transport, port), .nodePorts)
+            }
+            for place in places { remove(place, .nodeClients) }
+        }
+        if !addresses.isEmpty { try self.remove(addresses.sorted()) }
         try applySets(operations)
     }
 }

@@ -1,3 +1,4 @@
+internal import IPSet
 internal import IPVS
 internal import NetAddress
 
@@ -11,6 +12,9 @@ struct Leaving {
     }
 
     private(set) var servers: [VirtualServerID: Server] = [:]
+    /// Where virtual servers for marks that are kept have their connections from: an address and port, whose element in the
+    /// set of the node's own clients says so after a restart.
+    private var places: [SetElement.Key: VirtualServerID] = [:]
 
     var isEmpty: Bool { servers.isEmpty }
 
@@ -27,22 +31,42 @@ struct Leaving {
 
     mutating func keep(_ id: VirtualServerID) { servers[id]?.isKept = true }
 
+    /// Notes that connections of a kept virtual server for a mark go by a place.
+    ///
+    /// - Returns: false if it is not kept.
+    mutating func note(_ place: SetElement.Key, of id: VirtualServerID) -> Bool {
+        guard servers[id]?.isKept == true else { return false }
+        places[place] = id
+        return true
+    }
+
+    /// The places of a virtual server for a mark.
+    func places(of id: VirtualServerID) -> [SetElement.Key] { places.filter { $0.value == id }.keys.sorted() }
+
+    func keeps(_ place: SetElement.Key) -> Bool { places[place] != nil }
+
+    /// - Returns: whether it was kept.
+    mutating func forget(_ place: SetElement.Key) -> Bool { places.removeValue(forKey: place) != nil }
+
     /// Nobody waits for it any more, or somebody wants it again.
     ///
     /// - Returns: whether it was kept.
     mutating func release(_ id: VirtualServerID) -> Bool {
         guard servers[id]?.isKept == true else { return false }
         servers[id]?.isKept = false
+        if case .mark = id { places = places.filter { $0.value != id } }
         if servers[id]?.realServers.isEmpty == true { servers[id] = nil }
         return true
     }
 
-    /// The addresses and ports of virtual servers that are kept: with them stays what shows that they are ours.
+    /// The addresses of virtual servers that are kept: they stay, and with them what shows that those are ours.
     var keptAddresses: Set<IPAddress> {
-        Set(
-            servers.filter(\.value.isKept).compactMap { id, _ in
-                if case .address(let address, _, _) = id { address } else { nil }
-            })
+        var addresses: Set<IPAddress> = []
+        for (id, server) in servers where server.isKept {
+            if case .address(let address, _, _) = id { addresses.insert(address) }
+        }
+        for case .addressPort(let address, _, _) in places.keys { addresses.insert(address) }
+        return addresses
     }
 }
 

@@ -17,6 +17,9 @@ extension IPVSBackend {
         let nodePorts = Set(
             contents.filter { $0.key.role == .nodePorts }.flatMap { $0.value.elements.map(\.key) })
         try observeServers(addresses: addresses, nodePorts: nodePorts, into: &state)
+        for (id, content) in contents where id.role == .nodeClients && !leaving.isEmpty {
+            for element in content.elements { _ = keepPlace(of: element, in: id, state) }
+        }
         note(addresses, contents, in: &state)
     }
 
@@ -114,6 +117,18 @@ extension IPVSBackend {
 
     // MARK: - What belongs to them
 
+    /// Lets a place of the node's own clients stay as long as its virtual server is kept, unless somebody wants the place.
+    ///
+    /// - Returns: whether it stays.
+    mutating func keepPlace(
+        of element: SetElement, in id: SetID, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
+    ) -> Bool {
+        guard let mark = element.mark?.value, state[.element(id, element.key)] == nil,
+            state[.element(SetID(.services, id.family), element.key)] == nil
+        else { return false }
+        return leaving.note(element.key, of: .mark(mark, id.family))
+    }
+
     /// What shows that a virtual server is ours stays as long as that does, and is then no difference.
     private func note(
         _ addresses: Set<IPAddress>, _ contents: [SetID: SetContent],
@@ -147,6 +162,7 @@ extension Leaving {
         guard !isEmpty else { return false }
         switch (role, element) {
         case (.addresses, .address(let address)): return keeps(address)
+        case (.nodeClients, _): return keeps(element)
         case (.nodePorts, .addressPort(let address, let transport, let port)):
             return servers[.address(address, transport, port: port)]?.isKept == true
         default: return false

@@ -37,8 +37,9 @@ public struct Abilities: Sendable {
     /// liberal (semantics 46).
     public var endedByStraySegments = EndedConnections.none
     /// Whether service addresses are the node's own: then all of their ports are refused that no service has, none can be an
-    /// address of another interface, what was connected to one before it was a service's is not any more, and the node's
-    /// own clients are seen as any of its addresses.
+    /// address of another interface, what was connected to one before it was a service's is not any more, node ports are
+    /// served at the addresses that the node has when rules are made, and the node's own clients are seen as any of its
+    /// addresses.
     public var addressesAreLocal = false
     /// Whether clients that are remembered may come back to an endpoint with weight 0.
     public var drainedAreRemembered = true

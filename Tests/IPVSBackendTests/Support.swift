@@ -57,6 +57,7 @@ extension DesiredServices<IPVSBackend> {
 
     /// The same services on the node that a namespace is.
     func at(_ namespace: NetworkNamespace) throws -> Self {
+        guard node.addresses == nil else { return self }
         var copy = self
         copy.node.addresses = try namespace.run {
             var reader = try NodeAddressReader()

@@ -86,15 +86,20 @@ struct ServiceLowering {
                 objects.append((.element(SetID(role, address.family), key), .element(mark: nil, name: nil)))
             }
         }
-        // Who asks for an address of the node's own from there has that address itself.
-        let itself = frontend.address.ip.map { [CIDR($0)] } ?? []
+        // A process of the node that asks for an address of the node's own has that address itself.
+        func withItself(_ blocks: [CIDR], if isMeant: Bool) -> [CIDR] {
+            guard isMeant, let ip = frontend.address.ip, !blocks.contains(where: { $0.contains(ip) }) else {
+                return blocks
+            }
+            return blocks + [CIDR(ip)]
+        }
         if let allowed = frontend.allowedSources {
             let place = SetElement.Key.addressPort(address, frontend.transport, frontend.port)
             objects.append((.element(SetID(.restricted, address.family), place), .element(mark: nil, name: nil)))
-            list(Array(Set(allowed + (frontend.admitsNode == true ? itself : []))).sorted(), .sources)
+            list(withItself(allowed, if: frontend.admitsNode == true), .sources)
         }
         let denied = frontend.deniedSources
-        list(Array(Set(denied + (frontend.admitsNode == false && !denied.isEmpty ? itself : []))).sorted(), .denied)
+        list(withItself(denied, if: frontend.admitsNode == false && !denied.isEmpty), .denied)
     }
 
     /// Without targets there is a virtual server for the sake of older UDP flows alone, whose endpoints still answer

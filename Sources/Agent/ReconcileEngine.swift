@@ -16,6 +16,8 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
     private var unsettled: [ServiceName: PlannedService?] = [:]
     /// The endpoints that UDP flows may lead to.
     private var serving: ServingEndpoints = [:]
+    /// Whether the kernel has once been as all definitions of a time wanted it.
+    private var hasMatched = false
     /// UDP flows to look at, kept until that has succeeded.
     private var udpChanges = UDPChanges()
     /// Services that the kernel refuses as they are defined now, and why. It keeps what they were before.
@@ -79,6 +81,7 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         do {
             try apply(&report)
             noteSettled()
+            hasMatched = true
         } catch {
             guard error.concernsServices, !unsettled.isEmpty else { throw error }
             try isolate(into: &report)
@@ -130,8 +133,13 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
     }
 
     /// Something of what changed is refused, and with it everything: goes back, and then takes the services in parts.
+    ///
+    /// A program that has just been started does not know what there was before. It must not take all of it away to find
+    /// out who is to blame: what is there stays until that is known.
     private mutating func isolate(into report: inout SyncReport) throws(BackendError) {
         let suspects = unsettled
+        state.keepsSurplus = !hasMatched
+        defer { state.keepsSurplus = false }
         do {
             replace(suspects.keys.sorted().map { ($0, suspects[$0] ?? nil) })
             // If even what was there before is refused, no service is to blame.
@@ -142,6 +150,11 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
             let names = suspects.keys.sorted()
             let half = names.count / 2
             for part in [names[..<half], names[half...]] { try settle(part, before: suspects, into: &report) }
+            guard state.keepsSurplus else { return }
+            state.keepsSurplus = false
+            try observe(&report)
+            try apply(&report)
+            hasMatched = true
         } catch {
             // What was not carried out is wanted still.
             replace(suspects.keys.sorted().map { ($0, plans[$0]) })
@@ -163,6 +176,10 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
         } catch {
             guard error.concernsServices else { throw error }
             replace(names.map { ($0, before[$0] ?? nil) })
+            if !Backend.isAtomic {
+                try observe(&report)
+                try apply(&report)
+            }
             unsettled = [:]
             guard names.count > 1 else { return refused[first] = error }
             let half = names.startIndex + names.count / 2

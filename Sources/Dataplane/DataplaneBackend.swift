@@ -46,6 +46,9 @@ public protocol DataplaneBackend: ~Copyable {
     /// where it does.
     static var longestTrust: Duration? { get }
 
+    /// Whether `apply` does all or nothing. Where it does not, what was done of a change that is refused must be looked at.
+    static var isAtomic: Bool { get }
+
     /// Removes everything of ours and nothing else.
     mutating func removeAll() throws(BackendError) -> ChangeSummary
 
@@ -79,6 +82,7 @@ extension DataplaneBackend where Self: ~Copyable {
     public var attentionPeriod: Duration? { nil }
     public mutating func attend(to state: inout DeltaTracker<Key, Value>) throws(BackendError) {}
     public static var longestTrust: Duration? { nil }
+    public static var isAtomic: Bool { true }
     public mutating func startWatching() throws(BackendError) -> Int32? { nil }
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { [] }
 }

@@ -37,6 +37,8 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     @usableFromInline var desired = DenseTable<Key, Entry>()
     /// What is there although nobody wants it.
     @usableFromInline var surplus: [Key: Value] = [:]
+    /// Whether what nobody wants is left alone for now: it is no difference, and is not forgotten.
+    public var keepsSurplus = false
     /// What is there instead of the desired value.
     @usableFromInline var stale: [Key: Value] = [:]
     /// The keys that may differ; nil if all of them may, as before the first observation.
@@ -184,7 +186,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     // MARK: - What is
 
     @inlinable
-    mutating func startEpoch(_ state: State) {
+    mutating func startEpoch(_ state: State, forgetsSurplus: Bool = true) {
         if epoch == .max {
             // Once in four thousand million: entries of old epochs must not come to life again.
             for place in desired.entries.indices { desired.entries[place].value.epoch = 0 }
@@ -193,7 +195,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         epoch += 1
         commonState = state
         // Small ones are kept, since they are filled again at the next change.
-        surplus.removeAll(keepingCapacity: surplus.capacity < 100)
+        if forgetsSurplus { surplus.removeAll(keepingCapacity: surplus.capacity < 100) }
         stale.removeAll(keepingCapacity: stale.capacity < 100)
     }
 
@@ -222,7 +224,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
     /// Notes that all changes have been carried out: what should be is what is.
     @inlinable
     public mutating func settle() {
-        startEpoch(.same)
+        startEpoch(.same, forgetsSurplus: !keepsSurplus)
         var nothing = pending ?? []
         pending = nil
         nothing.removeAll(keepingCapacity: nothing.capacity < 100)
@@ -246,7 +248,7 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         } else {
             for entry in desired.entries { visit(entry.key, entry.value) }
         }
-        for (key, value) in surplus { body(key, nil, value) }
+        if !keepsSurplus { for (key, value) in surplus { body(key, nil, value) } }
     }
 
     /// Calls a closure with each desired key and value, whether or not it is there. The order is not fixed.

@@ -55,9 +55,12 @@ extension LinkSocket {
             done += max(batch.count - refusals.count, 0)
             if firstRefusal == nil, let refusal = refusals.first(where: { !harmless.contains($0.errno) }) {
                 let address = batch.dropFirst(Int(refusal.sequence)).first
-                firstRefusal = LinkError(
-                    NetlinkError(errno: refusal.errno, operation: operation, message: refusal.message),
-                    "address \(address.map(String.init(describing:)) ?? "?") of \(link.name)")
+                let place = "address \(address.map(String.init(describing:)) ?? "?") of \(link.name)"
+                firstRefusal =
+                    refusal.errno == EACCES && address?.family == .ipv6
+                    ? LinkError(.invalid("IPv6 is disabled there (net.ipv6.conf.\(link.name).disable_ipv6)"), place)
+                    : LinkError(
+                        NetlinkError(errno: refusal.errno, operation: operation, message: refusal.message), place)
             }
             guard firstRefusal != nil || answers.contains(where: { Int($0.sequence) == batch.count - 1 }) else {
                 throw LinkError(

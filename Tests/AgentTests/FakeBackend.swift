@@ -17,6 +17,8 @@ struct FakeBackend: DataplaneBackend, ~Copyable {
         var calls = 0
         var transactions = 0
         var observations = 0
+        /// How few objects there ever were after a transaction.
+        var fewestObjects = Int.max
         /// Objects written by the last transaction.
         var lastWrites = 0
     }
@@ -60,6 +62,7 @@ struct FakeBackend: DataplaneBackend, ~Copyable {
         }
         if let refusal { throw refusal }
         kernel.objects = objects
+        kernel.fewestObjects = min(kernel.fewestObjects, objects.count)
         kernel.transactions += summary.isEmpty ? 0 : 1
         kernel.lastWrites = summary.added + summary.changed + summary.removed
         state.settle()

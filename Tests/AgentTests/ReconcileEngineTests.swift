@@ -86,6 +86,27 @@ import Testing
         #expect(kernel.objects["cluster IP 10.96.0.4 port 80/TCP"] == "test/s4 [\"10.244.1.9\"]")
     }
 
+    /// A program that was just started takes nothing away to find out which service is to blame.
+    @Test func aRestartKeepsWhatIsThere() throws {
+        let kernel = FakeBackend.Kernel()
+        var before = Self.engine(kernel)
+        for number in 1...64 { before.take(Self.changes(Self.service(number, endpoints: [1]))) }
+        before.take(Self.changes(Self.service(100, endpoints: [1])))
+        _ = try before.synchronize(isFull: true)
+        kernel.refuses = ["10.244.1.9"]
+        kernel.fewestObjects = .max
+        var engine = Self.engine(kernel)
+        for number in 1...64 { engine.take(Self.changes(Self.service(number, endpoints: [number == 7 ? 9 : 2]))) }
+        let report = try engine.synchronize(isFull: true)
+        #expect(report.refused.keys.map(\.description) == ["test/s7"])
+        // The skeleton and the 63 others; what nobody wants goes at the end.
+        #expect(kernel.objects.count == 64 && kernel.fewestObjects == 64)
+        #expect(kernel.objects["cluster IP 10.96.0.64 port 80/TCP"] == "test/s64 [\"10.244.1.2\"]")
+        kernel.refuses = []
+        #expect(try engine.synchronize(isFull: true).refused.isEmpty)
+        #expect(kernel.objects.count == 65)
+    }
+
     /// One among many that is refused costs a few transactions, not one for each of the others.
     @Test func findsTheRefusedByHalving() throws {
         let kernel = FakeBackend.Kernel()

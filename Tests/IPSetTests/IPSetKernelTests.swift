@@ -82,9 +82,10 @@
                 return try session.contents()
             }
             #expect(contents.map(\.set.name) == ["commented", "icmp", "nets", "ports", "sets", "timed"])
-            #expect(contents.map { $0.set.spec != nil } == [false, true, true, false, false, true])
-            #expect(contents.map(\.unreadable) == [1, 1, 1, 0, 1, 0])
-            #expect(contents.map(\.elements.count) == [0, 1, 1, 0, 0, 1])
+            #expect(contents.map { $0.set.spec != nil } == [true, true, true, false, false, true])
+            #expect(contents.map(\.unreadable) == [0, 1, 1, 0, 1, 0])
+            #expect(contents.map(\.elements.count) == [1, 1, 1, 0, 0, 1])
+            #expect(contents.first?.elements.first?.comment == "x")
             #expect(contents.last?.set.spec == SetSpec("timed", .hashIP, withCounters: true, timeout: 100))
             #expect(contents.map(\.set.references) == [0, 0, 1, 0, 0, 0])
         }

@@ -35,7 +35,9 @@ enum SetCases {
         var content: [(SetSpec, [SetElement])] = []
         for type in SetType.allCases {
             for family in IPFamily.allCases where type.isHash || family == .ipv4 {
-                let spec = SetSpec("\(type.rawValue)-\(family.rawValue)", type, family, withSkbInfo: withSkbInfo)
+                let spec = SetSpec(
+                    "\(type.rawValue)-\(family.rawValue)", type, family, withSkbInfo: withSkbInfo,
+                    withComments: withSkbInfo)
                 let keys = elements.map(\.0).filter {
                     SetElement($0).type == type && SetElement($0).family ?? .ipv4 == family
                 }
@@ -43,8 +45,15 @@ enum SetCases {
                     withSkbInfo
                     ? [SetElement.Mark(0x4000, mask: 0x4000), nil, SetElement.Mark(7), SetElement.Mark(0, mask: 1)]
                     : [nil]
+                let comments = withSkbInfo ? ["shop/web:http cluster IP", nil] : [nil]
                 content.append(
-                    (spec, keys.enumerated().map { SetElement($0.element, mark: marks[$0.offset % marks.count]) }))
+                    (
+                        spec,
+                        keys.enumerated().map { place, key in
+                            SetElement(
+                                key, mark: marks[place % marks.count], comment: comments[place % comments.count])
+                        }
+                    ))
             }
         }
         return content

@@ -14,9 +14,11 @@ extension IPVSBackend {
         -> ChangeSummary
     {
         var summary = ChangeSummary()
+        var isDone = false
         for _ in 0..<Self.maximumPasses {
             var changes = Changes(state, nodeAddresses: otherAddresses)
-            guard !changes.isEmpty else { break }
+            isDone = changes.isEmpty
+            guard !isDone else { break }
             try check(changes)
             if !changes.remadeSets.isEmpty {
                 try remove(changes.remadeSets)
@@ -28,9 +30,15 @@ extension IPVSBackend {
             summary.changed += changes.summary.changed
             summary.removed += changes.summary.removed
             summary.udp.merge(changes.summary.udp)
-            guard !isComplete else { break }
+            isDone = isComplete
+            guard !isDone else { break }
             // Something was there already that was not ours before: what it has besides is only seen now.
             try observe(into: &state)
+        }
+        guard isDone || state.isSettled else {
+            throw BackendError(
+                .foreign, "virtual servers of ours keep changing under our hands; does another program manage them too?"
+            )
         }
         state.settle()
         return summary
@@ -72,6 +80,10 @@ extension IPVSBackend {
                 "the kernel lacks \(missing.count == 1 ? "a scheduler" : "schedulers") of IPVS (module "
                     + "\(missing.joined(separator: ", ")))")
         }
+        let refused = refusals.first { refusal in
+            if case .addVirtual = refusal.operation { true } else { false }
+        }
+        if let refused { throw BackendError(.unsupported, "IPVS refuses: \(refused)") }
         knownSchedulers.formUnion(schedulers)
     }
 
@@ -83,13 +95,17 @@ extension IPVSBackend {
     ) throws(BackendError) -> Bool {
         let busy = try busyServers(changes.servers)
         try makeSets(changes)
-        try addElements(changes)
+        try removeElements(changes) { $0 == .services }
+        try addElements(changes) { $0 != .services }
         try forgetPlaces(changes, state)
         try changeChains(changes)
         try measure { (backend) throws(BackendError) in try backend.addAddresses(changes) }
         let batch = changes.servers.batch(leaving, busy: busy)
         let isComplete = try send(batch)
         noteLeaving(changes.servers, busy)
+        // What comes in before its virtual server is there, or after that has gone, would reach the node's own ports
+        // (semantics 32).
+        try addElements(changes) { $0 == .services }
         try removeRest(changes, state)
         return isComplete
     }
@@ -100,7 +116,8 @@ extension IPVSBackend {
     ) throws(BackendError) {
         guard !leaving.isEmpty else { return }
         var operations: [SetOperation] = []
-        for (id, element) in changes.elements.added where id.role == .services && leaving.forget(element.key) {
+        for (id, element) in changes.elements.added
+        where (id.role == .services || id.role == .nodePorts) && leaving.forget(element.key) {
             let nodeClients = SetID(.nodeClients, id.family)
             guard state[.element(nodeClients, element.key)] == nil else { continue }
             operations.append(.delete(SetElement(element.key), from: nodeClients.name))
@@ -170,8 +187,7 @@ extension IPVSBackend {
         }
         let addresses = changes.addresses.removed.filter { !leaving.keeps($0) }
         if !addresses.isEmpty { try remove(addresses) }
-        let elements = changes.elements.removed.filter { !leaving.keeps($0.0.role, $0.1.key) }
-        try applySets(elements.map { .delete(SetElement($0.1.key), from: $0.0.name) })
+        try removeElements(changes) { $0 != .services }
     }
 
     mutating func remove(_ addresses: [IPAddress]) throws(BackendError) {

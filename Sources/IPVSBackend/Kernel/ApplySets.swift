@@ -15,8 +15,16 @@ extension IPVSBackend {
         try applySets(changes.newSets.map { .create($0.spec) } + changes.flushedSets.map { .flush($0.name) })
     }
 
-    mutating func addElements(_ changes: Changes) throws(BackendError) {
-        try applySets(changes.elements.added.map { .add($0.1, to: $0.0.name) })
+    /// Adds elements to the sets of some roles.
+    mutating func addElements(_ changes: Changes, where isMeant: (SetRole) -> Bool) throws(BackendError) {
+        let added = changes.elements.added.filter { isMeant($0.0.role) }
+        try applySets(added.map { .add($0.1, to: $0.0.name) })
+    }
+
+    /// Deletes elements from the sets of some roles, but for what shows that a virtual server is ours that is kept.
+    mutating func removeElements(_ changes: Changes, where isMeant: (SetRole) -> Bool) throws(BackendError) {
+        let removed = changes.elements.removed.filter { isMeant($0.0.role) && !leaving.keeps($0.0.role, $0.1.key) }
+        try applySets(removed.map { .delete(SetElement($0.1.key), from: $0.0.name) })
     }
 
     /// Removes sets. The kernel lets go of rules that looked into them a little after they are gone.

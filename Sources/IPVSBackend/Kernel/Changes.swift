@@ -47,7 +47,10 @@ struct Changes {
         elements.removed = Self.sorted(elements.removed) { ($1.rank, $0) < ($0.rank, $1) }
         chains.sort { ($0.family, $0.table.rawValue, $0.name) < ($1.family, $1.table.rawValue, $1.name) }
         servers.sort(first: apiServerAddresses)
-        summary.udp = servers.udp(nodeAddresses)
+        // What two have is a service's.
+        var own: Set<IPAddress> = []
+        for address in nodeAddresses where state[.address(address)] == nil { own.insert(address) }
+        summary.udp = servers.udp(own)
     }
 
     /// Where the API server is to be reached: whoever is to mend anything needs it.

@@ -124,7 +124,8 @@ extension IPVSBackend {
         of element: SetElement, in id: SetID, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) -> Bool {
         guard let mark = element.mark?.value, state[.element(id, element.key)] == nil,
-            state[.element(SetID(.services, id.family), element.key)] == nil
+            state[.element(SetID(.services, id.family), element.key)] == nil,
+            state[.element(SetID(.nodePorts, id.family), element.key)] == nil
         else { return false }
         return leaving.note(element.key, of: .mark(mark, id.family))
     }

@@ -11,5 +11,7 @@ extension IPVSBackend {
 
     public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { try session.heardChanges() }
 
+    public static var isAtomic: Bool { false }
+
     public static var longestTrust: Duration? { .seconds(30) }
 }

@@ -46,9 +46,14 @@ struct Target {
     let peer: SocketAddress
     let local: SocketAddress?
     let transport: TransportProtocol
+    /// Whether it sends from a port that does not come again soon; UDP does so in any case.
+    let hasFreshPort: Bool
 
-    init(_ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol, source: IPAddress?, sourcePort: UInt16?)
-    {
+    init(
+        _ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol, source: IPAddress?, sourcePort: UInt16?,
+        hasFreshPort: Bool = false
+    ) {
+        self.hasFreshPort = hasFreshPort || transport == .udp
         peer = SocketAddress(address: address, port: port)
         self.transport = transport
         let anyAddress = address.family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6: 0, 0)
@@ -59,7 +64,7 @@ struct Target {
 
     /// Gives a socket its own address and port, if it needs one.
     func bind(_ socket: borrowing Socket) throws(SystemCallError) {
-        if (local?.port ?? 0) == 0 {
+        if hasFreshPort, (local?.port ?? 0) == 0 {
             let anyAddress = peer.address.family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6: 0, 0)
             try FreshPort.bind(socket, to: local ?? SocketAddress(address: anyAddress, port: 0))
         } else if let local {

@@ -90,7 +90,8 @@ private final class Flight {
         transport = probe.transport
         deadline = Deadline(probe.patience)
         let target = Target(
-            probe.address, probe.port, probe.transport, source: probe.source, sourcePort: probe.sourcePort)
+            probe.address, probe.port, probe.transport, source: probe.source, sourcePort: probe.sourcePort,
+            hasFreshPort: true)
         let peer = target.peer
         socket = try Socket.open(probe.address.family, probe.transport)
         try target.bind(socket)

@@ -185,7 +185,8 @@ extension IPVSBackend {
         for (id, element) in changes.elements.removed where id.role == .nodeClients && !leaving.isEmpty {
             _ = keepPlace(of: element, in: id, state)
         }
-        let addresses = changes.addresses.removed.filter { !leaving.keeps($0) }
+        let traces = leaving.traces
+        let addresses = changes.addresses.removed.filter { !traces.contain($0) }
         if !addresses.isEmpty { try remove(addresses) }
         try removeElements(changes) { $0 != .services }
     }

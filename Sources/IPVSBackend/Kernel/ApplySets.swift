@@ -23,7 +23,10 @@ extension IPVSBackend {
 
     /// Deletes elements from the sets of some roles, but for what shows that a virtual server is ours that is kept.
     mutating func removeElements(_ changes: Changes, where isMeant: (SetRole) -> Bool) throws(BackendError) {
-        let removed = changes.elements.removed.filter { isMeant($0.0.role) && !leaving.keeps($0.0.role, $0.1.key) }
+        let traces = leaving.traces
+        let removed = changes.elements.removed.filter { id, element in
+            isMeant(id.role) && !traces.contain(element.key, in: id.role)
+        }
         try applySets(removed.map { .delete(SetElement($0.1.key), from: $0.0.name) })
     }
 

@@ -65,13 +65,14 @@ extension IPVSBackend {
         of gone: [(id: VirtualServerID, places: [SetElement.Key])],
         _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) {
+        let traces = leaving.traces
         var addresses: Set<IPAddress> = []
         var operations: [SetOperation] = []
         func remove(_ place: SetElement.Key, _ role: SetRole) {
             guard case .addressPort(let address, _, _) = place else { return }
             let set = SetID(role, address.family)
             if state[.element(set, place)] == nil { operations.append(.delete(SetElement(place), from: set.name)) }
-            if state[.address(address)] == nil, !leaving.keeps(address), addresses.insert(address).inserted {
+            if state[.address(address)] == nil, !traces.contain(address), addresses.insert(address).inserted {
                 operations.append(.delete(SetElement(.address(address)), from: SetID(.addresses, address.family).name))
             }
         }

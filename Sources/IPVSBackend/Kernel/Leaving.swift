@@ -59,14 +59,31 @@ struct Leaving {
         return true
     }
 
-    /// The addresses of virtual servers that are kept: they stay, and with them what shows that those are ours.
-    var keptAddresses: Set<IPAddress> {
+    /// What shows that virtual servers which are kept are ours, put together once for looking at many objects.
+    var traces: Traces {
         var addresses: Set<IPAddress> = []
         for (id, server) in servers where server.isKept {
             if case .address(let address, _, _) = id { addresses.insert(address) }
         }
         for case .addressPort(let address, _, _) in places.keys { addresses.insert(address) }
-        return addresses
+        return Traces(leaving: self, addresses: addresses)
+    }
+
+    struct Traces {
+        fileprivate let leaving: Leaving
+        fileprivate let addresses: Set<IPAddress>
+
+        func contain(_ address: IPAddress) -> Bool { addresses.contains(address) }
+
+        func contain(_ element: SetElement.Key, in role: SetRole) -> Bool {
+            switch (role, element) {
+            case (.addresses, .address(let address)): contain(address)
+            case (.nodeClients, _): leaving.keeps(element)
+            case (.nodePorts, .addressPort(let address, let transport, let port)):
+                leaving.servers[.address(address, transport, port: port)]?.isKept == true
+            default: false
+            }
+        }
     }
 }
 

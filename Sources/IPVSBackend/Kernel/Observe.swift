@@ -135,7 +135,8 @@ extension IPVSBackend {
         _ addresses: Set<IPAddress>, _ contents: [SetID: SetContent],
         in state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) {
-        for address in addresses where state[.address(address)] != nil || !leaving.keeps(address) {
+        let traces = leaving.traces
+        for address in addresses where state[.address(address)] != nil || !traces.contain(address) {
             state.observe(.address(address), .present)
         }
         for (id, content) in contents {
@@ -145,28 +146,9 @@ extension IPVSBackend {
             }
             for element in content.elements {
                 let key = ObjectKey.element(id, element.key)
-                if state[key] == nil, leaving.keeps(id.role, element.key) { continue }
+                if state[key] == nil, traces.contain(element.key, in: id.role) { continue }
                 state.observe(key, .element(mark: element.mark, name: element.comment))
             }
-        }
-    }
-}
-
-extension Leaving {
-    /// Whether a virtual server of the address is kept.
-    func keeps(_ address: IPAddress) -> Bool {
-        !isEmpty && keptAddresses.contains(address)
-    }
-
-    /// Whether an element shows that a virtual server is ours which is kept.
-    func keeps(_ role: SetRole, _ element: SetElement.Key) -> Bool {
-        guard !isEmpty else { return false }
-        switch (role, element) {
-        case (.addresses, .address(let address)): return keeps(address)
-        case (.nodeClients, _): return keeps(element)
-        case (.nodePorts, .addressPort(let address, let transport, let port)):
-            return servers[.address(address, transport, port: port)]?.isKept == true
-        default: return false
         }
     }
 }

@@ -177,7 +177,7 @@ let package = Package(
             name: "AgentRuntimeTests",
             dependencies: [
                 "Agent", "Dataplane", "DataplaneTestKit", "AgentHTTP", "AgentRuntime", "NetAddress", "PrometheusText",
-                "ServiceModel", "ServicePlan",
+                "ServiceModel", "ServicePlan", "ServiceSource",
                 logging,
                 metrics,
                 yams,

@@ -28,6 +28,10 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     public var engine: ReconcileEngine<Backend>
     private var schedule: SyncSchedule
     private var node: NodeFacts
+    /// As ``node`` was given: without what sources say of it.
+    private let givenNode: NodeFacts
+    /// What the sources say of this node; nil if they say nothing.
+    private var clusterNode: ClusterNode?
     private var sources: MergedSources
     private var admission: Admission
     private var healthChecks: HealthChecks
@@ -53,6 +57,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
         engine = ReconcileEngine(backend, node: setup.node)
         node = setup.node
+        givenNode = setup.node
         var settings = setup.schedule
         if let longest = Backend.longestTrust { settings.resyncPeriod = min(settings.resyncPeriod, longest) }
         schedule = SyncSchedule(settings)
@@ -129,6 +134,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private mutating func take(_ update: SourceUpdate, from source: Int) {
         let merged = sources.receive(update, from: source)
         decoding += update.decoding
+        if merged.isComplete { takeNode() }
         let changes = admission.admit(merged.changes, on: node)
         if !changes.isEmpty {
             plan { $0.take(changes) }
@@ -147,20 +153,36 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         observer.sourcesSpoke(
             SourceNews(
                 findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
-                states: zip(sources.names, sources.states).map { ($0, $1) }))
+                states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode))
+    }
+
+    /// Looks at what the sources say of this node. One that was about to go and is not there any more is gone, and does
+    /// not come back because nobody speaks of it.
+    private mutating func takeNode() {
+        let new = givenNode.nodeName.flatMap { sources.node(named: $0) }
+        guard new != clusterNode, new != nil || clusterNode?.deletion == nil else { return }
+        clusterNode = new
+        var moved = node
+        moved.zone = givenNode.located(by: new).zone
+        move(to: moved)
     }
 
     private mutating func take(_ addresses: Set<IPAddress>) {
-        guard addresses != node.addresses else { return }
-        node.addresses = addresses
-        let node = node
+        var moved = node
+        moved.addresses = addresses
+        move(to: moved)
+        tellPending()
+    }
+
+    private mutating func move(to node: NodeFacts) {
+        guard node != self.node else { return }
+        self.node = node
         let readmitted = admission.readmit(on: node)
         plan {
             $0.move(to: node)
             if !readmitted.isEmpty { $0.take(readmitted) }
         }
         schedule.definitionsChanged()
-        tellPending()
     }
 
     private mutating func tellPending() {

@@ -43,14 +43,17 @@ public struct SourceNews: Sendable {
     public var state: SourceState
     /// Each source by its name, by precedence.
     public var states: [(name: String, state: SourceState)]
+    /// What they say of this node; nil if they say nothing, or not every source is complete.
+    public var node: ClusterNode?
 
     public init(
         findings: [SourceFinding] = [], unfit: [ServiceName: String] = [:], state: SourceState = .loading(nil),
-        states: [(name: String, state: SourceState)] = []
+        states: [(name: String, state: SourceState)] = [], node: ClusterNode? = nil
     ) {
         self.findings = findings
         self.unfit = unfit
         self.state = state
         self.states = states
+        self.node = node
     }
 }

@@ -10,6 +10,11 @@ public struct HealthChecks: Sendable {
         public var service: ServiceName
         /// Endpoints on this node that are ready and not terminating.
         public var localEndpoints: Int
+
+        public init(service: ServiceName, localEndpoints: Int) {
+            self.service = service
+            self.localEndpoints = localEndpoints
+        }
     }
 
     /// A service that wants a port.

@@ -17,6 +17,8 @@ package struct KeyLayout: Hashable, Sendable {
     package enum Meaning: Hashable, Sendable {
         case service(ServiceName)
         case endpoint(ServiceName, id: String)
+        /// A node of the cluster, by its name.
+        case node(String)
         /// The operator's word that the store is right as it is.
         case accept
         /// No key of ours, with the reason.
@@ -37,6 +39,8 @@ package struct KeyLayout: Hashable, Sendable {
     /// What the keys of a service's endpoints begin with.
     package func endpoints(_ name: ServiceName) -> String { "\(prefix)/endpoints/\(name)/" }
 
+    package func node(_ name: String) -> String { "\(prefix)/nodes/\(name)" }
+
     package func meaning(of key: [UInt8]) -> Meaning {
         guard key.starts(with: start) else { return .outside("it does not begin with \(prefix)/") }
         let rest = key.dropFirst(start.count)
@@ -54,8 +58,13 @@ package struct KeyLayout: Hashable, Sendable {
             guard Self.isID(id) else { return .outside("an endpoint's ID has 1 to 253 characters") }
             return .endpoint(name, id: id)
         }
+        if isKind("nodes", parts: 2) {
+            guard ClusterNode.isName(parts[1]) else { return .outside("the node's name is not a DNS name") }
+            return .node(String(decoding: parts[1], as: UTF8.self))
+        }
         if isKind("accept", parts: 1) { return .accept }
-        return .outside("expected services/NAMESPACE/NAME, endpoints/NAMESPACE/NAME/ID or accept below \(prefix)/")
+        return .outside(
+            "expected services/NAMESPACE/NAME, endpoints/NAMESPACE/NAME/ID, nodes/NAME or accept below \(prefix)/")
     }
 
     private static var wrongName: Meaning { .outside("the namespace or name is not a DNS label") }

@@ -4,12 +4,17 @@ public struct Definitions: Hashable, Sendable {
     public var services: [Service]
     /// Services that were read and left out on purpose, each with its reason.
     public var skipped: [SkippedService]
+    /// Nodes of the cluster, sorted by name; each name once.
+    public var nodes: [ClusterNode]
     /// What is legal but deserves a word.
     public var warnings: [Finding]
 
-    public init(services: [Service] = [], skipped: [SkippedService] = [], warnings: [Finding] = []) {
+    public init(
+        services: [Service] = [], skipped: [SkippedService] = [], nodes: [ClusterNode] = [], warnings: [Finding] = []
+    ) {
         self.services = services
         self.skipped = skipped
+        self.nodes = nodes
         self.warnings = warnings
     }
 }

@@ -17,6 +17,7 @@ struct DefinitionsDecoder {
     private(set) var trees: [DocumentTree?] = []
     var registry = ServiceRegistry()
     var slices: [SliceReference] = []
+    var nodes: [String: (node: ClusterNode, definition: NodeReference)] = [:]
 
     init(_ inputs: [DefinitionInput]) { self.inputs = inputs }
 
@@ -35,6 +36,7 @@ struct DefinitionsDecoder {
         }
         return Definitions(
             services: registry.sortedServices(), skipped: registry.skipped.sorted { $0.name < $1.name },
+            nodes: nodes.values.map(\.node).sorted { $0.name < $1.name },
             warnings: findings.warningFindings(inputs: inputs, trees: trees))
     }
 
@@ -54,6 +56,24 @@ struct DefinitionsDecoder {
             findings.add(.init(severity: .error, input: index, place: .syntax(error.place), message: error.message))
             return nil
         }
+    }
+
+    /// The single JSON object of an input; nil, with the reason noted, for anything else.
+    static func readObject(
+        _ bytes: [UInt8], input index: Int, _ findings: FindingCollector
+    ) -> (tree: DocumentTree?, root: NodeID?) {
+        guard bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) == UInt8(ascii: "{") else {
+            findings.add(
+                .init(severity: .error, input: index, place: .syntax(.whole), message: "expected an object in JSON"))
+            return (nil, nil)
+        }
+        let tree = readTree(bytes, input: index, findings)
+        if let tree, let second = tree.roots.dropFirst().first {
+            findings.add(
+                .init(
+                    severity: .error, input: index, place: .node(second), message: "expected one object, found more"))
+        }
+        return (tree, tree?.roots.first)
     }
 
     /// A document is a native object with `services`, a Kubernetes object with `kind`, or a list of these.

@@ -1,4 +1,4 @@
-internal import ServiceModel
+public import ServiceModel
 
 /// Several sources as one. A service that two sources define is taken from the one that was named first, whichever
 /// spoke first; the other's is a finding, and takes its place when the first one lets go of it.
@@ -21,6 +21,9 @@ public struct MergedSources: Sendable {
 
     /// How each source stands, in order of ``names``.
     public var states: [SourceState] { latest.map(\.state) }
+
+    /// A node of the cluster, from the source that was named first of those that define it.
+    public func node(named name: String) -> ClusterNode? { latest.lazy.compactMap { $0.nodes[name] }.first }
 
     /// Takes in what one source says, and returns what that changes for all of them together.
     ///

@@ -26,6 +26,8 @@ public struct SourceUpdate: Hashable, Sendable {
     public var findings: [SourceFinding]
     /// How far the source can be trusted to show what is there now.
     public var state: SourceState
+    /// The nodes of the cluster that the source defines, by name.
+    public var nodes: [String: ClusterNode] = [:]
     /// How long it took to make this of the bytes that came.
     public var decoding = Duration.zero
 
@@ -45,6 +47,7 @@ public struct SourceUpdate: Hashable, Sendable {
         isComplete = isComplete || later.isComplete
         findings = later.findings
         state = later.state
+        nodes = later.nodes
         decoding += later.decoding
     }
 }

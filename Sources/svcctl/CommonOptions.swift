@@ -39,7 +39,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "The node's name, as endpoints have it in nodeName. Default: the host name.")
     var nodeName: String?
 
-    @Option(help: "The node's zone.")
+    @Option(help: "The node's zone. Default: what its Node object says, if the definitions have one.")
     var zone: String?
 
     @Option(

@@ -44,6 +44,7 @@ extension Definitions {
 
     /// Plans all services, and says what is not as the definitions have it.
     func plans(_ node: NodeFacts, _ backend: BackendName, _ logger: Logger) throws -> ServicePlans {
+        let node = node.located(by: nodes.first { $0.name == node.nodeName })
         let limits = limits(backend, node)
         guard limits.allSatisfy({ $0.severity == .warning }) else { throw InvalidDefinitions(findings: limits) }
         for limit in limits { logger.warning("\(limit.place.input): \(limit.message)") }

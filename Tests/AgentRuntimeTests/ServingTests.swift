@@ -6,6 +6,7 @@ import Glibc
 import Logging
 import NetAddress
 import ServiceModel
+import ServiceSource
 import Testing
 
 /// The sockets on which the agent answers.
@@ -51,6 +52,39 @@ import Testing
         await ports.listen(on: [port])
         #expect(reporter.read { $0.events.after(0).map(\.kind) } == [.failed, .mended])
         await ports.listen(on: [])
+    }
+
+    /// Semantics 49: a node that is being deleted fails `/healthz` alone. Health-check node ports go by the agent's own
+    /// health, as kube-proxy's do.
+    @Test func aNodeThatIsBeingDeleted() throws {
+        let reporter = Self.reporter()
+        let endpoint = HealthEndpoint(reporter: reporter)
+        func answer(_ path: String) throws -> (status: Int, isEligible: Bool) {
+            let reply = endpoint.answer(HTTPRequest(method: "GET", target: path))
+            return (reply.status, String(decoding: reply.body, as: UTF8.self).contains(#""nodeEligible": true"#))
+        }
+        func say(_ node: ClusterNode?, _ state: SourceState = .current) {
+            reporter.sourcesSpoke(SourceNews(state: state, node: node))
+        }
+        #expect(try answer("/healthz") == (200, true))
+        reporter.healthChecksChanged([
+            32000: .init(service: ServiceName(namespace: "shop", name: "lb"), localEndpoints: 1)
+        ])
+        reporter.note { $0.readySince = .now }
+        for deletion in [ClusterNode.Deletion.taint, .timestamp] {
+            say(ClusterNode(name: "node-a", deletion: deletion))
+            #expect(try answer("/healthz") == (503, false))
+            #expect(try answer("/livez") == (200, false))
+            #expect(endpoint.answer(HTTPRequest(method: "GET", target: "/readyz")).status == 200)
+            #expect(HealthCheckPorts.answer(32000, reporter).status == 200)
+            // A loop that follows another one knows of no node before its sources are complete.
+            say(nil, .loading(nil))
+            #expect(try answer("/healthz") == (503, false))
+            say(ClusterNode(name: "node-a"))
+            #expect(try answer("/healthz") == (200, true))
+        }
+        let events = reporter.read { $0.events.after(0).filter { $0.kind == .node }.map(\.message) }
+        #expect(events.count == 4 && events.first?.contains("ToBeDeletedByClusterAutoscaler") == true, "\(events)")
     }
 
     /// Who sends a byte now and then does not hold a connection for ever: there are only so many of them.

@@ -24,6 +24,34 @@ struct FollowingTests {
         #expect(listener.updates.allSatisfy { $0.findings.isEmpty })
     }
 
+    /// Nodes are Kubernetes' objects, each under its name; one that is wrong keeps its last good state.
+    @Test func nodesAreFollowed() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        func put(_ name: String, taints: String) async throws {
+            let object = #"{"kind": "Node", "metadata": {"name": "a"}, "spec": {"taints": \#(taints)}}"#
+            try await etcd.put("nodes/\(name)", object)
+        }
+        try await put("a", taints: "[]")
+        try await put("other", taints: "[]")
+        var listener = Listener(try etcd.source())
+        try await listener.wait { $0.problem?.kind == .missing }
+        #expect(listener.last.nodes.isEmpty, "there is no full state yet")
+        try await etcd.put(service: "a", 1)
+        try await listener.wait { $0.last.nodes == ["a": ClusterNode(name: "a")] }
+        let name = #"metadata.name: the name "a" does not match the key, which is of "other""#
+        #expect(listener.findings["/svcctl/nodes/other"]?.contains(name) == true)
+        try await put("a", taints: #"[{"key": "ToBeDeletedByClusterAutoscaler"}]"#)
+        let tainted = ["a": ClusterNode(name: "a", deletion: .taint)]
+        try await listener.wait { $0.last.nodes == tainted }
+        try await put("a", taints: "{}")
+        try await listener.wait { $0.findings["/svcctl/nodes/a"]?.contains("expected a list") == true }
+        #expect(listener.last.nodes == tainted)
+        try await etcd.delete("nodes/a")
+        try await etcd.delete("nodes/other")
+        try await listener.wait { $0.last.nodes.isEmpty && $0.last.findings.isEmpty }
+    }
+
     /// Endpoints of their own keys join those of the service.
     @Test func endpointsAreAdded() async throws {
         let etcd = try EtcdServer()

@@ -91,11 +91,15 @@ struct PartsTests {
         let name = ServiceName(namespace: "shop", name: "a")
         for (key, meaning) in [
             (layout.service(name), KeyLayout.Meaning.service(name)), (layout.accept, .accept),
+            (layout.node("node-a.example.com"), .node("node-a.example.com")),
             (layout.endpoint(name, id: "[fd00::1]:80,x=1"), .endpoint(name, id: "[fd00::1]:80,x=1")),
         ] {
             #expect(layout.meaning(of: Array(key.utf8)) == meaning)
         }
-        for key in ["/p", "/px", "/p/", "/p/services/a", "/p/services/shop/" + String(repeating: "a", count: 64)] {
+        for key in [
+            "/p", "/px", "/p/", "/p/services/a", "/p/services/shop/" + String(repeating: "a", count: 64), "/p/nodes/",
+            "/p/nodes/A", "/p/nodes/a/b",
+        ] {
             guard case .outside = layout.meaning(of: Array(key.utf8)) else {
                 Issue.record("\(key) means something")
                 continue

@@ -104,9 +104,9 @@ private func slice(
             slice("n"))
         #expect(
             definitions.warnings.map(\.description) == [
-                #"a:1:10: warning: kind: "Pod" of "v1" is neither a Service nor an EndpointSlice; ignored"#,
-                #"a:1:46: warning: kind: "Service" of "serving.knative.dev/v1" is neither a Service nor an EndpointSlice; "#
-                    + "ignored",
+                #"a:1:10: warning: kind: "Pod" of "v1" is neither a Service nor an EndpointSlice nor a Node; ignored"#,
+                #"a:1:46: warning: kind: "Service" of "serving.knative.dev/v1" is neither a Service nor an EndpointSlice "#
+                    + "nor a Node; ignored",
                 #"b:1:39: warning: metadata: the slice has no label "kubernetes.io/service-name"; ignored"#,
                 #"c:1:131: warning: metadata.labels["kubernetes.io/service-name"]: there is no service "default/lost"; "#
                     + "the slice is ignored",

@@ -50,6 +50,38 @@ struct AgentNodeTests {
         _ = try setting.stop()
     }
 
+    /// Semantics 49: load balancers are told of a node that is being deleted by `/healthz` alone; the agent goes on.
+    @Test func tellsThatTheNodeIsBeingDeleted() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try AgentTests.files()
+        let agent = try await AgentProcess.ready(in: namespace, files, ["--node-name", "node-a"])
+        func define(taints: String) throws {
+            let deletion = #"[{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}]"#
+            let nodes = [("node-b", deletion), ("node-a", taints)].map { name, taints in
+                #"{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "\#(name)"}, "spec": {"taints": \#(taints)}}"#
+            }
+            let list = #"{"apiVersion": "v1", "kind": "List", "items": [\#(nodes.joined(separator: ", "))]}"#
+            try agent.define(list, in: "nodes.json")
+        }
+        try define(taints: #"[{"key": "ToBeDeletedByClusterAutoscaler", "value": "1", "effect": "NoSchedule"}]"#)
+        #expect(try await agent.until { try agent.get("/healthz").status == 503 })
+        #expect(try JSONText.object(agent.get("/healthz").body)["nodeEligible"] as? Bool == false)
+        #expect(try agent.get("/livez").status == 200)
+        #expect(try agent.get("/readyz").status == 200)
+        #expect(try agent.metric("svcctl_node_eligible") == 0)
+        #expect(try agent.log().contains("the node node-a is being deleted"))
+        let status = try namespace.svcctl("status", "--socket", files["agent.sock"])
+        #expect(status.output.contains("! node node-a: it is being deleted"), "\(status)")
+        try define(taints: "1")
+        #expect(try await agent.says("items[1].spec.taints: expected a list, found the number 1"))
+        #expect(try agent.get("/healthz").status == 503, "the last good state holds")
+        try define(taints: "[]")
+        #expect(try await agent.until { try agent.get("/healthz").status == 200 })
+        #expect(try JSONText.object(agent.get("/healthz").body)["nodeEligible"] as? Bool == true)
+        #expect(try agent.metric("svcctl_node_eligible") == 1)
+        #expect(try agent.stop().status == 0)
+    }
+
     /// sd_notify(3): ready with the first state, alive at intervals, reloading and stopping.
     @Test func tellsTheServiceManager() async throws {
         let namespace = try NetworkNamespace("agent")

@@ -10,6 +10,9 @@ extension AgentRecord {
         var lines: [String] = []
         if let lastError { lines.append("kernel: \(lastError) (\(failuresInARow) failures in a row)") }
         if let awaited { lines.append("configuration: \(awaited)") }
+        if let node = news.node, let deletion = node.deletion {
+            lines.append("node \(node.name): it is being deleted, and /healthz says so: \(deletion.rawValue)")
+        }
         for (name, state) in news.states {
             guard let problem = state.problem else { continue }
             lines.append("\(name): \(state.name) since \(problem.since): \(problem.message)")
@@ -39,6 +42,7 @@ extension AgentRecord {
         [
             "version": .string(version), "process": .number(Int(getpid())), "startedAt": .string(startedAt.description),
             "ready": .bool(readySince != nil), "healthy": .bool(isHealthy()),
+            "nodeEligible": .bool(isNodeEligible),
             "readySince": Self.json(readySince), "lastSuccess": Self.json(lastSuccess),
             "configurationAwaits": awaited.map { .string($0) } ?? nil,
             "lastError": lastError.map { .string($0) } ?? nil, "failuresInARow": .number(failuresInARow),

@@ -67,7 +67,7 @@ actor HealthCheckPorts {
         return blocks.contains { $0.contains(address) }
     }
 
-    private static func answer(_ port: UInt16, _ reporter: Reporter) -> HTTPReply {
+    static func answer(_ port: UInt16, _ reporter: Reporter) -> HTTPReply {
         let (check, isHealthy) = reporter.read { ($0.healthChecks[port], $0.isHealthy() && $0.readySince != nil) }
         guard let check else { return .notFound }
         return HTTPReply(

@@ -10,7 +10,7 @@ struct HealthEndpoint: Sendable {
     func answer(_ request: HTTPRequest) -> HTTPReply {
         switch request.path {
         case "/healthz":
-            let reply = health()
+            let reply = health(asksForNode: true)
             reporter.metrics.answered("kubeproxy_proxy_healthz_total", reply.status)
             return reply
         case "/livez":
@@ -23,13 +23,18 @@ struct HealthEndpoint: Sendable {
     }
 
     /// The body is kube-proxy's: load balancers' health checks read it.
-    private func health(patience: Duration = AgentRecord.patience) -> HTTPReply {
-        let (isHealthy, lastUpdated) = reporter.read { ($0.isHealthy(patience: patience), $0.lastSuccess) }
+    ///
+    /// - Parameter asksForNode: whether a node that is being deleted counts (semantics 49). The agent must go on to work
+    ///   there for as long as connections last, so probes of its life do not ask.
+    private func health(patience: Duration = AgentRecord.patience, asksForNode: Bool = false) -> HTTPReply {
+        let (isHealthy, isEligible, lastUpdated) = reporter.read {
+            ($0.isHealthy(patience: patience), $0.isNodeEligible, $0.lastSuccess)
+        }
         return HTTPReply(
-            isHealthy ? 200 : 503,
+            isHealthy && (isEligible || !asksForNode) ? 200 : 503,
             json: [
                 "lastUpdated": lastUpdated.map { .string($0.description) } ?? nil,
-                "currentTime": .string(Timestamp.now.description), "nodeEligible": true,
+                "currentTime": .string(Timestamp.now.description), "nodeEligible": .bool(isEligible),
             ])
     }
 

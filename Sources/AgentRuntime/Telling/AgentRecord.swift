@@ -39,4 +39,8 @@ struct AgentRecord: Sendable {
     func isHealthy(at now: ContinuousClock.Instant = .now, patience: Duration = Self.patience) -> Bool {
         now - lastBeat < patience && pendingSince.map { now - $0 < patience } ?? true
     }
+
+    /// Whether load balancers may send new connections to the node: not while it is being deleted (semantics 49). Nothing
+    /// else of the agent's health depends on it.
+    var isNodeEligible: Bool { news.node?.deletion == nil }
 }

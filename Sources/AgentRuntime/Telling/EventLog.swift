@@ -4,7 +4,7 @@ internal import ServiceSource
 struct EventLog: Sendable {
     enum Kind: String, Sendable {
         case started, ready, synchronized, failed, drift, source, finding, mended, refused, sysctl, addresses, reloaded
-        case stopping, removed
+        case stopping, removed, node
     }
 
     struct Event: Sendable {

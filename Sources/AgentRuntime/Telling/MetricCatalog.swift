@@ -83,6 +83,8 @@ public enum MetricCatalog {
         MetricDescription("kubeproxy_proxy_healthz_total", .counter, "Answers of /healthz, by status."),
         MetricDescription("kubeproxy_proxy_livez_total", .counter, "Answers of /livez, by status."),
         MetricDescription(
+            "svcctl_node_eligible", .gauge, "0 while the node is being deleted, and /healthz fails; 1 otherwise."),
+        MetricDescription(
             "svcctl_health_check_local_endpoints", .gauge, "Local endpoints that a health-check node port tells of."),
     ]
 

@@ -113,14 +113,18 @@ final class Reporter: AgentObserver {
     }
 
     func sourcesSpoke(_ news: SourceNews) {
-        let before = note { record in
-            defer { record.news = news }
-            return record.news
+        let (before, news) = note { record in
+            let before = record.news
+            record.news = news
+            // What is not complete may lack the node, and a loop that follows another one begins so.
+            if case .loading = news.state { record.news.node = before.node }
+            return (before, record.news)
         }
         metrics.found(
             errors: news.findings.count { $0.severity == .error } + news.unfit.count,
             warnings: news.findings.count { $0.severity == .warning })
         tellFindings(before, news)
+        tellDeletion(before.node, news.node)
         for (index, (name, state)) in news.states.enumerated() {
             let old = before.states.indices.contains(index) ? before.states[index].state : nil
             if let problem = state.problem, old?.problem?.kind != problem.kind {
@@ -145,6 +149,15 @@ final class Reporter: AgentObserver {
         }
         for name in before.unfit.keys.sorted() where news.unfit[name] == nil {
             say(.mended, "\(name) is no longer refused")
+        }
+    }
+
+    private func tellDeletion(_ before: ClusterNode?, _ node: ClusterNode?) {
+        guard before?.deletion != node?.deletion else { return }
+        if let node, let deletion = node.deletion {
+            say(.node, "the node \(node.name) is being deleted, and /healthz says so: \(deletion.rawValue)", .warning)
+        } else {
+            say(.node, "the node is no longer being deleted", .notice)
         }
     }
 

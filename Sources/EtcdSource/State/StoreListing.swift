@@ -39,6 +39,8 @@ struct StoreListing: Sendable {
     var clusterID = ""
     var revision: Int64 = 0
     private(set) var services: [ServiceName: ServiceDocuments] = [:]
+    /// By name.
+    private(set) var nodes: [String: StoredDocument] = [:]
     /// Keys that have no meaning, as they can be printed, with the reason.
     private(set) var outside: [String: String] = [:]
     /// The revision of the key that accepts the store; 0 without it.
@@ -55,6 +57,7 @@ struct StoreListing: Sendable {
             services[name]?.createRevision = createRevision
         case .endpoint(let name, let id):
             services[name, default: ServiceDocuments()].endpoints[id] = StoredDocument(value)
+        case .node(let name): nodes[name] = StoredDocument(value)
         case .accept: acceptRevision = modRevision
         case .outside(let reason):
             if outside.count < Self.mostOutside { outside[KeyLayout.printable(key)] = reason }

@@ -13,6 +13,7 @@ struct StoreState {
     private var entries: [ServiceName: ServiceEntry] = [:]
     /// Services whose documents may differ from what is handed out.
     private var dirty: Set<ServiceName> = []
+    private var nodes: StoredNodes
     private var outside: [String: String] = [:]
     private var findings = FindingBoard()
     /// How many services the store has, good or not, and when the last one went.
@@ -25,7 +26,10 @@ struct StoreState {
     private var missingSince: Timestamp?
     private var last: SourceUpdate?
 
-    init(layout: KeyLayout) { self.layout = layout }
+    init(layout: KeyLayout) {
+        self.layout = layout
+        nodes = StoredNodes(layout: layout)
+    }
 
     // MARK: - What the store says
 
@@ -37,6 +41,7 @@ struct StoreState {
             contradiction ?? history?.contradiction(clusterID: listing.clusterID, revision: listing.revision)
         for name in entries.keys where listing.services[name] == nil { replace(name, with: ServiceDocuments()) }
         for (name, documents) in listing.services { replace(name, with: documents) }
+        nodes.replaceAll(with: listing.nodes)
         for key in outside.keys where listing.outside[key] == nil { findings.set([], for: key, now: now) }
         for (key, reason) in listing.outside { findings.set([(.error, reason)], for: key, now: now) }
         outside = listing.outside
@@ -69,6 +74,8 @@ struct StoreState {
         case .endpoint(let name, let id):
             entries[name, default: ServiceEntry()].documents.endpoints[id] = value.map { StoredDocument($0) }
             dirty.insert(name)
+        case .node(let name):
+            nodes.replace(name, with: value.map { StoredDocument($0) })
         case .accept:
             acceptRevision = value == nil ? 0 : modRevision
         case .outside(let reason):
@@ -146,9 +153,11 @@ struct StoreState {
         if isComplete, alarm == nil {
             for name in dirty { if let change = settle(name, now) { changes[name] = change } }
             dirty.removeAll(keepingCapacity: dirty.count < 1000)
+            nodes.settle(&findings, now: now)
         }
-        let update = SourceUpdate(
+        var update = SourceUpdate(
             changes: changes, isComplete: isComplete, findings: findings.list(now: now), state: state)
+        update.nodes = nodes.good
         defer {
             last = update
             last?.changes = [:]

@@ -6,7 +6,7 @@ enum KubernetesObjectField: String, CaseIterable {
 }
 
 enum MetadataField: String, CaseIterable {
-    case name, namespace, labels, creationTimestamp
+    case name, namespace, labels, creationTimestamp, deletionTimestamp
     static let table = FieldTable<MetadataField>()
 }
 
@@ -15,6 +15,11 @@ enum ServiceSpecField: String, CaseIterable {
     case sessionAffinityConfig, internalTrafficPolicy, externalTrafficPolicy, healthCheckNodePort
     case publishNotReadyAddresses, trafficDistribution
     static let table = FieldTable<ServiceSpecField>()
+}
+
+enum NodeSpecField: String, CaseIterable {
+    case taints
+    static let table = FieldTable<NodeSpecField>()
 }
 
 enum SliceEndpointField: String, CaseIterable {

@@ -15,7 +15,7 @@ struct KubernetesMetadata {
 }
 
 extension DefinitionsDecoder {
-    /// Decodes a Service, an EndpointSlice, or a list of them. `itemKind` is what an item of a typed list is.
+    /// Decodes a Service, an EndpointSlice, a Node, or a list of them. `itemKind` is what an item of a typed list is.
     mutating func decodeKubernetesObject(_ node: NodeID, _ reader: ValueReader, itemKind: String? = nil) {
         guard reader.isObject(node) else { return }
         let fields = reader.fields(of: node, KubernetesObjectField.table)
@@ -37,16 +37,21 @@ extension DefinitionsDecoder {
             noteSlice(node, fields, reader)
         case ("EndpointSlice", "discovery.k8s.io/v1beta1"):
             reader.fail(fields[.apiVersion] ?? node, "discovery.k8s.io/v1beta1 has other fields; convert it to v1")
+        case ("Node", "v1"), ("Node", nil):
+            decodeKubernetesNode(node, fields, reader)
         case ("List", "v1"), ("List", nil):
             decodeItems(fields, reader, itemKind: nil)
         case ("ServiceList", "v1"), ("ServiceList", nil):
             decodeItems(fields, reader, itemKind: "Service")
         case ("EndpointSliceList", "discovery.k8s.io/v1"), ("EndpointSliceList", nil):
             decodeItems(fields, reader, itemKind: "EndpointSlice")
+        case ("NodeList", "v1"), ("NodeList", nil):
+            decodeItems(fields, reader, itemKind: "Node")
         default:
             let group = version.map { " of \($0.quoted)" } ?? ""
             reader.warn(
-                fields[.kind] ?? node, "\(kind.quoted)\(group) is neither a Service nor an EndpointSlice; ignored")
+                fields[.kind] ?? node,
+                "\(kind.quoted)\(group) is neither a Service nor an EndpointSlice nor a Node; ignored")
         }
     }
 
@@ -102,7 +107,7 @@ extension ValueReader {
     }
 
     /// RFC 3339 in UTC, as the API server writes it: these compare as text.
-    private func timestamp(_ node: NodeID) -> String? {
+    func timestamp(_ node: NodeID) -> String? {
         guard let text = string(node) else { return nil }
         let pattern = "dddd-dd-ddTdd:dd:ddZ".utf8
         let matches =

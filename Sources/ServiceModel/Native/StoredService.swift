@@ -71,18 +71,10 @@ private struct StoredServiceDecoder {
 
     /// The single JSON object of an input.
     private mutating func readObject(_ index: Int) -> (ValueReader, NodeID)? {
-        let bytes = inputs[index].bytes
-        guard bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) == UInt8(ascii: "{") else {
-            trees.append(nil)
-            findings.add(
-                .init(severity: .error, input: index, place: .syntax(.whole), message: "expected an object in JSON"))
-            return nil
-        }
-        trees.append(DefinitionsDecoder.readTree(bytes, input: index, findings))
-        guard case .some(.some(let tree)) = trees.last, let root = tree.roots.first else { return nil }
-        let reader = ValueReader(tree: tree, input: index, findings: findings)
-        if let second = tree.roots.dropFirst().first { reader.fail(second, "expected one object, found more") }
-        return (reader, root)
+        let (tree, root) = DefinitionsDecoder.readObject(inputs[index].bytes, input: index, findings)
+        trees.append(tree)
+        guard let tree, let root else { return nil }
+        return (ValueReader(tree: tree, input: index, findings: findings), root)
     }
 
     private func decodeService(_ reader: ValueReader, _ node: NodeID, _ name: ServiceName) -> Service? {

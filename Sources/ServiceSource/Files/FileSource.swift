@@ -94,7 +94,7 @@ private struct FileWatcher: ~Copyable {
             last?.changes = [:]
         }
         if let last, update.changes.isEmpty, last.isComplete == update.isComplete, last.findings == update.findings,
-            last.state == update.state
+            last.state == update.state, last.nodes == update.nodes
         {
             return
         }

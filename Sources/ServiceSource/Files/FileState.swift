@@ -8,6 +8,7 @@ struct FileState {
     private var documentsByRoot: [String: [String]] = [:]
     /// What stands for each service that was handed out; the services themselves are their readers'.
     private var delivered: [ServiceName: ServiceDigest] = [:]
+    private var nodes: [String: ClusterNode] = [:]
     private var isComplete = false
     private var problem: SourceProblem?
     private var known: Set<String> = []
@@ -41,8 +42,13 @@ struct FileState {
         note(notes, now)
         setProblem(failure, now)
         isComplete = isComplete || failure == nil
-        let changes = isComplete ? outcome.value.map { self.changes(to: $0.services) } ?? [:] : [:]
-        return SourceUpdate(changes: changes, isComplete: isComplete, findings: findings.list(now: now), state: state)
+        var update = SourceUpdate(isComplete: isComplete, findings: findings.list(now: now), state: state)
+        if isComplete, let good = outcome.value {
+            update.changes = changes(to: good.services)
+            nodes = Dictionary(good.nodes.map { ($0.name, $0) }) { first, _ in first }
+        }
+        update.nodes = nodes
+        return update
     }
 
     private func take(

@@ -55,7 +55,9 @@ struct AgentFlags: ParsableArguments {
     var backend: String?
     @Option(help: ArgumentHelp("The node's name, as endpoints have it (default: the host name).", valueName: "name"))
     var nodeName: String?
-    @Option(help: ArgumentHelp("The node's zone.", valueName: "zone"))
+    @Option(
+        help: ArgumentHelp(
+            "The node's zone. Default: what its Node object says, if a source has one.", valueName: "zone"))
     var zone: String?
     @Option(help: ArgumentHelp("The addresses of pods.", valueName: "cidr[,cidr]"))
     var clusterCidr: String?

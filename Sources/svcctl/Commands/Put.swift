@@ -43,6 +43,9 @@ struct Put: AsyncParsableCommand {
         for skipped in loaded.skipped {
             printError("svcctl: \(skipped.name) is not written: \(skipped.reason.rawValue)")
         }
+        for node in loaded.nodes {
+            printError("svcctl: the node \(node.name) is not written: only services are")
+        }
         switch output.output {
         case .text: printBytes(Array("wrote \(plural(loaded.services.count, "service"))\n".utf8))
         case .json: printJSON(["written": .array(loaded.services.map { .string($0.name.description) })])

@@ -46,7 +46,7 @@ public struct SyncSchedule: Sendable {
     private var hasChanges = false
     /// Whether what is known of the kernel cannot be trusted.
     private var needsComparison = true
-    private var failures = 0
+    private var retryPause: RetryPause
     private var lastEnd: Instant?
     /// Not before this moment, after failures.
     private var retryAt: Instant?
@@ -59,13 +59,16 @@ public struct SyncSchedule: Sendable {
     private var rest = Duration.zero
     private static let longestRest = Duration.seconds(1)
 
-    public init(_ settings: Settings = Settings()) { self.settings = settings }
+    public init(_ settings: Settings = Settings()) {
+        self.settings = settings
+        retryPause = RetryPause(first: settings.firstRetry, longest: settings.longestRetry)
+    }
 
     /// Whether something is to be done that has not been done yet. Until every source is complete nothing is: what a source
     /// lacks is no delay of ours, and must not look like one to a liveness probe.
     public var isPending: Bool { isComplete && (hasChanges || needsComparison) }
     /// How many times in a row it failed.
-    public var failureCount: Int { failures }
+    public var failureCount: Int { retryPause.failures }
 
     // MARK: - What happens
 
@@ -93,7 +96,7 @@ public struct SyncSchedule: Sendable {
     ///   - took: how long it took.
     ///   - jitter: from 0 up to 1, drawn anew each time: nodes that started together compare at different times.
     public mutating func succeeded(at now: Instant, isFull: Bool, took: Duration = .zero, jitter: Double) {
-        failures = 0
+        retryPause.succeeded()
         retryAt = nil
         lastEnd = now
         if isFull { rest = mendsDrift ? min(took, Self.longestRest) : .zero }
@@ -104,13 +107,10 @@ public struct SyncSchedule: Sendable {
 
     /// The kernel is now in an unknown state, so the next try compares everything.
     public mutating func failed(at now: Instant, jitter: Double) {
-        failures = min(failures + 1, 64)
         hasChanges = true
         needsComparison = true
         lastEnd = now
-        let doubled = settings.firstRetry * Double(UInt64(1) << UInt64(min(failures - 1, 20)))
-        let wait = min(doubled, settings.longestRetry)
-        retryAt = now + wait * (0.75 + 0.25 * min(max(jitter, 0), 1))
+        retryAt = now + retryPause.failed(jitter: jitter)
     }
 
     // MARK: - What to do

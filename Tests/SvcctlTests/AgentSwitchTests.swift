@@ -1,4 +1,5 @@
 import DataplaneTestKit
+import Foundation
 import Glibc
 import NetAddress
 import Synchronization
@@ -76,6 +77,70 @@ struct AgentSwitchTests {
         #expect(try await agent.says("the configuration stays as it was: the chain PREROUTING"))
         try agent.define(Sample.dns, in: "dns.yaml")
         #expect(try await agent.until { try namespace.ruleset().contains("10.96.0.53 . udp . 53") })
+        #expect(try agent.stop().status == 0)
+    }
+
+    /// What cannot be taken is tried again until it can, and said once. A configuration that is read after it stands in its
+    /// place.
+    @Test func takesAnotherBackendAsSoonAsItCanWork() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        func configure(_ backend: String) throws {
+            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
+        }
+        func isPending(_ number: Double, _ agent: AgentProcess) async throws -> Bool {
+            try await agent.until { try agent.metric("svcctl_configuration_pending") == number }
+        }
+        try configure("nftables")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        try agent.define(Sample.web)
+        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
+        try #require(isReady)
+        try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
+        try configure("iptables")
+        agent.signal(SIGHUP)
+        #expect(try await isPending(1, agent))
+        let status = try namespace.svcctl("status", "--socket", files["agent.sock"])
+        #expect(status.output.contains("! configuration: the configuration stays as it was"), "\(status)")
+        try configure("nftables")
+        agent.signal(SIGHUP)
+        #expect(try await isPending(0, agent), "nothing is to be tried any more")
+        try configure("iptables")
+        agent.signal(SIGHUP)
+        #expect(try await isPending(1, agent))
+        // Some tries, and not a word more.
+        try await Task.sleep(for: .seconds(1))
+        try namespace.nft("delete table ip nat\n")
+        let isOther = try await agent.until {
+            let rules = try namespace.ruleset()
+            return rules.contains("SVCCTL-SERVICES") && !rules.contains("table ip svcctl")
+        }
+        let log = try agent.log()
+        #expect(isOther, "\(log)")
+        #expect(try await isPending(0, agent))
+        #expect(log.components(separatedBy: "the configuration stays as it was").count == 3, "twice: \(log)")
+        #expect(log.components(separatedBy: "the configuration that was read last can be taken now").count == 2)
+        #expect(try agent.stop().status == 0)
+    }
+
+    /// The same for an address that another program has.
+    @Test func listensElsewhereAsSoonAsItCan() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        func configure(_ more: String) throws {
+            try files.write("source: \"file:\(files["services"])\"\n\(more)", to: "agent.yaml")
+        }
+        try configure("")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        #expect(try await agent.until { try agent.get("/livez").status == 200 })
+        let other = try EchoServer(in: namespace, address: ip("127.0.0.1"), port: 10300, name: "other")
+        try configure("healthAddress: 127.0.0.1:10300\n")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("the configuration stays as it was: cannot listen on 127.0.0.1:10300"))
+        #expect(try agent.get("/livez").status == 200)
+        other.stop()
+        #expect(try await agent.until { try agent.get("/livez", port: 10300).status == 200 })
+        #expect(try agent.get("/livez").status == 0)
         #expect(try agent.stop().status == 0)
     }
 

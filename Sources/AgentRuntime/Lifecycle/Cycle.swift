@@ -23,10 +23,9 @@ final class Cycle: Sendable {
     /// Starts to listen to the sources. Nothing is done about what they say before ``begin(heartbeat:onEnd:)``.
     ///
     /// - Throws: ``WrongSource``; an error of the kernel's if the node's addresses cannot be read.
-    /// - Parameter whenHeard: is called each time that a source has said something, with all that waits for the loop.
+    /// - Parameter whenHeard: is called each time that something new waits for the loop.
     init(
-        _ settings: AgentSettings, _ reporter: Reporter,
-        whenHeard: (@Sendable ([Int: SourceUpdate]) -> Void)? = nil
+        _ settings: AgentSettings, _ reporter: Reporter, whenHeard: @escaping @Sendable () -> Void = {}
     ) throws {
         let sources = try SourceFactory.sources(settings)
         let inbox = Inbox()
@@ -39,13 +38,16 @@ final class Cycle: Sendable {
             Task {
                 for await update in source.updates() {
                     inbox.add(update, from: index)
-                    if let whenHeard { inbox.peek(whenHeard) }
+                    whenHeard()
                 }
             }
         }
         let watcher = Task { [addresses] in
             _ = try? await onOwnThread {
-                addresses?.run { reporter.say($0, to: inbox) }
+                addresses?.run { news in
+                    reporter.say(news, to: inbox)
+                    whenHeard()
+                }
             }
         }
         self.pumps.withLock { $0 = pumps + [watcher] }
@@ -66,16 +68,21 @@ final class Cycle: Sendable {
         loop.withLock { $0 = task }
     }
 
-    /// When another cycle may follow this one.
-    func succession(to next: AgentSettings) throws -> Succession {
-        let names = try SourceFactory.sources(next).map(\.name)
-        let (old, new) = (settings.backendName, next.backendName)
-        guard old != new else { return Succession(sources: names) }
-        let before = settings.node(with: addresses)
-        let after = next.node(with: addresses)
-        return Succession(sources: names) {
-            old.refusal(of: $0, on: before) == nil ? new.refusal(of: $0, on: after) : nil
+    /// Whether this cycle, which has not begun, may follow another one, by all that waits for it and the node's addresses
+    /// of now.
+    func verdict(following old: Cycle) -> Succession.Verdict {
+        var succession = Succession(sources: sourceNames)
+        let (before, after) = (old.settings.backendName, settings.backendName)
+        if before != after {
+            let watcher = addresses ?? old.addresses
+            let (nodeBefore, nodeAfter) = (old.settings.node(with: watcher), settings.node(with: watcher))
+            succession = Succession(sources: sourceNames) {
+                before.refusal(of: $0, on: nodeBefore) == nil ? after.refusal(of: $0, on: nodeAfter) : nil
+            }
         }
+        var verdict = Succession.Verdict.ready
+        inbox.peek { verdict = succession.verdict($0) }
+        return verdict
     }
 
     /// Compares everything with the kernel.
@@ -181,10 +188,10 @@ extension AgentSettings {
 }
 
 extension AgentSettings {
-    /// The node, with the addresses that it had at first where nobody says them.
+    /// The node, with the addresses that it has where nobody says them.
     fileprivate func node(with watcher: AddressWatcher?) -> NodeFacts {
         var facts = node
-        if facts.addresses == nil { facts.addresses = watcher?.first }
+        if facts.addresses == nil { facts.addresses = watcher?.latest }
         return facts
     }
 }

@@ -29,8 +29,11 @@ final class AddressWatcher: Sendable {
     /// How long to wait before what failed is tried again.
     private static let pause: Int32 = 1000
 
-    /// What the node has now.
+    /// What the node had when the watcher was made.
     let first: Set<IPAddress>
+    private let known: Mutex<Set<IPAddress>>
+    /// What was said last.
+    var latest: Set<IPAddress> { known.withLock { $0 } }
     /// Readable when something changed.
     private let descriptor: Int32
     /// Takes what makes the descriptor readable.
@@ -56,6 +59,7 @@ final class AddressWatcher: Sendable {
         self.hasChanged = hasChanged
         self.read = read
         first = try read()
+        known = Mutex(first)
         var pair: [Int32] = [-1, -1]
         socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair)
         stopping = (pair[0], pair[1])
@@ -66,7 +70,6 @@ final class AddressWatcher: Sendable {
     /// Tells of changes until it is stopped. It blocks.
     func run(_ tell: (News) -> Void) {
         var problem: String?
-        var known = first
         while true {
             var entries = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
@@ -82,8 +85,11 @@ final class AddressWatcher: Sendable {
                 if case .success(false) = change, problem == nil { continue }
                 // Also where nobody tells of changes any more: then they are read now and then.
                 let addresses = try read()
-                if addresses != known { tell(.addresses(addresses)) }
-                known = addresses
+                let isNew = known.withLock { known in
+                    defer { known = addresses }
+                    return known != addresses
+                }
+                if isNew { tell(.addresses(addresses)) }
                 _ = try change.get()
                 if problem != nil { tell(.mended) }
                 problem = nil

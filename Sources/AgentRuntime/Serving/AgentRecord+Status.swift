@@ -9,6 +9,7 @@ extension AgentRecord {
     private var problems: [String] {
         var lines: [String] = []
         if let lastError { lines.append("kernel: \(lastError) (\(failuresInARow) failures in a row)") }
+        if let rejected { lines.append("configuration: \(rejected)") }
         if let awaited { lines.append("configuration: \(awaited)") }
         if let node = news.node, let deletion = node.deletion {
             lines.append("node \(node.name): it is being deleted, and /healthz says so: \(deletion.rawValue)")
@@ -44,7 +45,7 @@ extension AgentRecord {
             "ready": .bool(readySince != nil), "healthy": .bool(isHealthy()),
             "nodeEligible": .bool(isNodeEligible),
             "readySince": Self.json(readySince), "lastSuccess": Self.json(lastSuccess),
-            "configurationAwaits": awaited.map { .string($0) } ?? nil,
+            "configurationAwaits": (rejected ?? awaited).map { .string($0) } ?? nil,
             "lastError": lastError.map { .string($0) } ?? nil, "failuresInARow": .number(failuresInARow),
             "services": .number(engine.services), "frontends": .number(engine.frontends),
             "sources": .array(

@@ -59,7 +59,8 @@ final class MetricsEndpoint: Sendable {
             }
             let pending = record.pendingSince.map { (now - $0).inSeconds } ?? 0
             samples.append(MetricSample("svcctl_change_pending_seconds", pending))
-            samples.append(MetricSample("svcctl_configuration_pending", record.awaited == nil ? 0 : 1))
+            let isAwaited = record.rejected != nil || record.awaited != nil
+            samples.append(MetricSample("svcctl_configuration_pending", isAwaited ? 1 : 0))
             samples.append(MetricSample("svcctl_node_eligible", record.isNodeEligible ? 1 : 0))
             for (name, state) in record.news.states {
                 for kind in ["loading", "current", "stale"] {

@@ -19,6 +19,8 @@ struct AgentRecord: Sendable {
     var lastBeat = ContinuousClock.now
     /// Why the configuration that was read last does not hold yet for the loop; nil if it does.
     var awaited: String?
+    /// Why the configuration that was read last could not be taken; it is tried again.
+    var rejected: String?
     var engine = EngineCounts()
     var refused: [ServiceName: String] = [:]
     var news = SourceNews()

@@ -38,7 +38,8 @@ public enum MetricCatalog {
             "svcctl_change_pending_seconds", .gauge, "How long a change waits to be carried out; 0 if none waits."),
         MetricDescription(
             "svcctl_configuration_pending", .gauge,
-            "1 while the configuration that was read last waits: for its sources, or because services would be lost."),
+            "1 while the configuration that was read last waits: for its sources, because services would be lost, or "
+                + "because it cannot be taken yet."),
         MetricDescription(
             "kubeproxy_sync_proxy_rules_nftables_sync_failures_total", .counter, "How often the kernel refused."),
         MetricDescription("svcctl_ready", .gauge, "1 since the first full state stands in the kernel."),

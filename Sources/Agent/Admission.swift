@@ -9,6 +9,9 @@ public struct Admission: Sendable {
     /// Why services are held back now.
     public var reasons: [ServiceName: String] { held.mapValues(\.reason) }
 
+    /// What is held back now.
+    public var heldBack: [Service] { held.values.map(\.service) }
+
     /// - Parameter refusal: why a service cannot be served; nil if it can.
     public init(_ refusal: @escaping @Sendable (Service, NodeFacts) -> String? = { _, _ in nil }) {
         self.refusal = refusal

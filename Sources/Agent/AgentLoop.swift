@@ -14,6 +14,9 @@ public struct LoopSetup: Sendable {
     public var sources: [String] = []
     /// Why the backend cannot serve a service; nil if it can.
     public var refusal: @Sendable (Service, NodeFacts) -> String? = { _, _ in nil }
+    /// Is asked when every source is complete whether the kernel may be written to, and again at each change until it says
+    /// so: with the services that are held back, since the backend refuses them.
+    public var mayBegin: @Sendable (_ heldBack: [Service], NodeFacts) -> Bool = { _, _ in true }
     /// Is called when the first state stands in the kernel, and after full comparisons until it returns true.
     public var whenInPlace: @Sendable () -> Bool = { true }
     /// How often the loop says that it is alive, even if nothing happens; nil for never.
@@ -36,6 +39,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var admission: Admission
     private var healthChecks: HealthChecks
     private let heartbeat: Duration?
+    /// Nil once it has returned true.
+    private var mayBegin: (@Sendable ([Service], NodeFacts) -> Bool)?
     /// Nil once it has returned true.
     private var whenInPlace: (@Sendable () -> Bool)?
     /// How long definitions and plans took that were made since the kernel was last brought up to date.
@@ -65,6 +70,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         admission = Admission(setup.refusal)
         healthChecks = HealthChecks(nodeName: setup.node.nodeName)
         heartbeat = setup.heartbeat
+        mayBegin = setup.mayBegin
         whenInPlace = setup.whenInPlace
         self.inbox = inbox
         self.observer = observer
@@ -142,7 +148,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             areHealthChecksNew = healthChecks.update(changes) || areHealthChecksNew
             untoldChanges += changes.count
         }
-        if merged.isComplete { schedule.sourcesAreComplete() }
+        beginIfPossible()
         tellPending()
         // Half of them would close ports that the other half has.
         if merged.isComplete, areHealthChecksNew {
@@ -171,7 +177,15 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         var moved = node
         moved.addresses = addresses
         move(to: moved)
+        beginIfPossible()
         tellPending()
+    }
+
+    private mutating func beginIfPossible() {
+        guard sources.isComplete else { return }
+        if let mayBegin, !mayBegin(admission.heldBack, node) { return }
+        mayBegin = nil
+        schedule.sourcesAreComplete()
     }
 
     private mutating func move(to node: NodeFacts) {

@@ -8,6 +8,8 @@ struct AgentService: ServiceLifecycle.Service {
     private enum Event: Sendable {
         case stop
         case reload
+        /// The loop does not begin, since services would be lost.
+        case loss
         /// The loop ended without being told to.
         case ended((any Error)?)
         case healthChecks(Set<UInt16>)
@@ -72,7 +74,8 @@ struct AgentService: ServiceLifecycle.Service {
         try await withGracefulShutdownHandler {
             var running = Running(
                 settings: settings, reporter: reporter, notifier: notifier, heartbeat: heartbeat(notifier),
-                onEnd: { continuation.yield(.ended($0)) }, onHeard: { continuation.yield(.successorHeard($0)) },
+                onLoss: { continuation.yield(.loss) }, onEnd: { continuation.yield(.ended($0)) },
+                onHeard: { continuation.yield(.successorHeard($0)) },
                 onRetry: { continuation.yield(.retry($0)) })
             try await running.start()
             for await event in events {
@@ -93,9 +96,7 @@ struct AgentService: ServiceLifecycle.Service {
         switch event {
         case .stop: return false
         case .ended(let error):
-            guard let error else { return true }
-            await running.stop(loopHasEnded: true)
-            throw error
+            if let error { try await giveUp(error, &running) }
         case .healthChecks(let ports): await running.healthCheckPorts.listen(on: ports)
         case .waitedLongEnough:
             running.notifier.isReady("running, but not every source is complete")
@@ -105,6 +106,8 @@ struct AgentService: ServiceLifecycle.Service {
             await running.openHealthCheckPorts()
             lock.dismissCallers()
         case .successorHeard(let number): await running.judge(number)
+        case .loss:
+            do { try await running.goOnWithPredecessor() } catch { try await giveUp(error, &running) }
         case .retry(let number): await running.tryAgain(number)
         case .reload:
             running.notifier.isReloading()
@@ -112,6 +115,11 @@ struct AgentService: ServiceLifecycle.Service {
             running.notifier.hasReloaded()
         }
         return true
+    }
+
+    private func giveUp(_ error: any Error, _ running: inout Running) async throws {
+        await running.stop(loopHasEnded: true)
+        throw error
     }
 
     private func reload(_ running: inout Running) async {

@@ -1,5 +1,4 @@
 import Agent
-import Dataplane
 import ServiceModel
 import ServicePlan
 import ServiceSource
@@ -8,33 +7,6 @@ import Testing
 
 /// What the loop makes of the cluster's word on its node.
 @Suite struct ClusterNodeTests {
-    /// Feeds the loop, one update each time that it is awake, and hears what it says of the node.
-    private final class Feeder: AgentObserver {
-        let nodes = Mutex<[ClusterNode?]>([])
-        private let updates: Mutex<[SourceUpdate?]>
-        private let inbox: Inbox
-
-        /// The last of them stops the loop.
-        init(_ updates: [SourceUpdate], _ inbox: Inbox) {
-            // Two more rounds, so that the last update reaches the kernel.
-            self.updates = Mutex(updates.map { .some($0) } + [nil, nil])
-            self.inbox = inbox
-        }
-
-        func isAlive() {
-            updates.withLock { updates in
-                guard !updates.isEmpty else { return inbox.add(.stop) }
-                if let update = updates.removeFirst() { inbox.add(update, from: 0) }
-            }
-        }
-        func synchronizationIsPending(changedServices: Int) {}
-        func healthChecksChanged(_ checks: [UInt16: HealthChecks.Check]) {}
-        func synchronized(_ report: SyncReport, isFull: Bool, took: Duration, engine: EngineCounts) {}
-        func synchronizationFailed(_ error: BackendError, failures: Int) {}
-        func kernelWasChanged(by changes: [ForeignChange]) {}
-        func sourcesSpoke(_ news: SourceNews) { nodes.withLock { $0.append(news.node) } }
-    }
-
     private static func update(_ nodes: ClusterNode..., services: [Service] = [], isComplete: Bool = true)
         -> SourceUpdate
     {
@@ -57,7 +29,7 @@ import Testing
         let feeder = Feeder(updates, inbox)
         var loop = AgentLoop(FakeBackend(kernel: kernel), setup: setup, inbox: inbox, observer: feeder)
         try loop.run()
-        return (feeder.nodes.withLock { $0 }, kernel)
+        return (feeder.news.withLock { $0.map(\.node) }, kernel)
     }
 
     /// Only this node's object counts. When one that was about to go is not there any more, the node is gone.

@@ -184,6 +184,94 @@ struct AgentSwitchTests {
         #expect(try agent.stop().status == 0)
     }
 
+    /// A start with another backend than the one whose rules are in the kernel is such a switch: services that the new one
+    /// refuses keep their rules, which follow what changes, until that is mended. No client notices any of it.
+    @Test func startsWithTheBackendInTheKernelWhileServicesWouldBeLost() async throws {
+        let lab = try Lab(pods: 2)
+        let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
+        defer { for server in servers { server.stop() } }
+        let files = try Files()
+        let address = try ip("10.96.0.10")
+        func define(_ scheduler: String, _ pods: [Int]) throws {
+            let endpoints = pods.map { #"{"address": "\#(Lab.podAddresses($0).ipv4)"}"# }.joined(separator: ", ")
+            let web = """
+                {"name": "shop/web", "clusterIPs": ["\(address)"], "ports": [{"port": 80, "targetPort": 8080}],
+                 "scheduler": "\(scheduler)", "endpoints": [\(endpoints)]}
+                """
+            let other = Sample.service("shop/other", address: "10.96.0.20")
+            try files.write(Sample.document(web, other), to: "services.new")
+            try #require(rename(files["services.new"], files["services/web.json"]) == 0)
+        }
+        func arguments(_ backend: String) -> [String] {
+            ["--source", "file:\(files["services"])", "--backend", backend]
+        }
+        let first = try AgentProcess(in: lab.node, files, arguments("nftables"))
+        try define("maglev", [1])
+        let isReady = try await first.until { try first.get("/readyz").status == 200 }
+        try #require(isReady)
+        #expect(try first.stop().status == 0)
+
+        let connection = try LongConnection(from: lab.client, to: address, port: 80)
+        let isOver = Mutex(false)
+        let failures = Mutex<[String]>([])
+        let crowd = try BackgroundRun(in: lab.client) {
+            while !isOver.withLock({ $0 }) {
+                let tally = try Client.tally(10, from: lab.client, to: address, port: 80, timeout: .seconds(3))
+                failures.withLock { $0 += tally.failures.map { "\($0)" } }
+            }
+        }
+        func hasOnlyTable() throws -> Bool {
+            let rules = try lab.node.ruleset()
+            return rules.contains("table ip svcctl") && !rules.contains("SVCCTL-")
+        }
+        // The second finds the same as the first, which is killed meanwhile.
+        for _ in 1...2 {
+            let waiting = try await AgentProcess.ready(in: lab.node, files, arguments("iptables"))
+            #expect(try await waiting.says("nftables goes on"))
+            #expect(try await waiting.says("1 services would not be served any more: shop/web: scheduler maglev"))
+            #expect(try waiting.metric("svcctl_configuration_pending") == 1)
+            #expect(try hasOnlyTable())
+            waiting.signal(SIGKILL)
+            _ = try waiting.wait()
+        }
+        let agent = try await AgentProcess.ready(in: lab.node, files, arguments("iptables"))
+        try define("maglev", [2])
+        let next = Lab.podAddresses(2).ipv4
+        #expect(try await agent.until { try lab.node.ruleset().contains("\(next) . 8080") }, "the old one follows")
+        #expect(try hasOnlyTable())
+        try define("random", [1, 2])
+        let isOther = try await agent.until {
+            let rules = try lab.node.ruleset()
+            return rules.contains("SVCCTL-") && !rules.contains("table ip svcctl")
+        }
+        let log = try agent.log()
+        #expect(isOther, "\(log)")
+        #expect(try await agent.until { try agent.metric("svcctl_configuration_pending") == 0 })
+        #expect(try connection.exchange("still there?") == "still there?")
+        isOver.withLock { $0 = true }
+        try crowd.wait()
+        #expect(failures.withLock { $0 } == [])
+        #expect(try agent.stop().status == 0)
+    }
+
+    /// Where nothing would be lost, the new backend begins at once.
+    @Test func startsWithAnotherBackend() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try AgentTests.files()
+        for backend in ["iptables", "nftables", "iptables"] {
+            let agent = try await AgentProcess.ready(in: namespace, files, ["--backend", backend])
+            let isAlone = try await agent.until {
+                let rules = try namespace.ruleset()
+                return rules.contains("SVCCTL-") == (backend == "iptables")
+                    && rules.contains("table ip svcctl") == (backend == "nftables")
+            }
+            let log = try agent.log()
+            #expect(isAlone && !log.contains("goes on"), "\(log)")
+            #expect(try agent.metric("svcctl_configuration_pending") == 0)
+            #expect(try agent.stop().status == 0)
+        }
+    }
+
     /// Issue 4: a source that is not there must not end what the other ones say. The loop goes on as before until every
     /// source is complete; and a configuration without that source needs nothing of it.
     @Test func goesOnUntilNewSourcesAreComplete() async throws {

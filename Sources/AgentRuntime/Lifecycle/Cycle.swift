@@ -55,11 +55,24 @@ final class Cycle: Sendable {
 
     /// Starts the loop.
     ///
-    /// - Parameter onEnd: is called once, when the loop has ended: with the reason if it could not go on.
-    func begin(heartbeat: Duration, onEnd: @escaping @Sendable ((any Error)?) -> Void) {
+    /// - Parameters:
+    ///   - predecessor: another backend, whose rules are in the kernel. While a service would be lost that it can serve and
+    ///     this cycle's cannot, nothing is done, and `onLoss` is called each time that this is found.
+    ///   - onEnd: is called once, when the loop has ended: with the reason if it could not go on.
+    func begin(
+        after predecessor: BackendName? = nil, heartbeat: Duration, onLoss: @escaping @Sendable () -> Void,
+        onEnd: @escaping @Sendable ((any Error)?) -> Void
+    ) {
+        let mayBegin: @Sendable ([Service], NodeFacts) -> Bool = { heldBack, node in
+            guard let predecessor, heldBack.contains(where: { predecessor.refusal(of: $0, on: node) == nil }) else {
+                return true
+            }
+            onLoss()
+            return false
+        }
         let task = Task { [self] in
             do {
-                try await onOwnThread { [self] in try run(heartbeat) }
+                try await onOwnThread { [self] in try run(heartbeat, mayBegin) }
                 onEnd(nil)
             } catch {
                 onEnd(error)
@@ -101,7 +114,9 @@ final class Cycle: Sendable {
         await loop.withLock { $0 }?.value
     }
 
-    private func run(_ heartbeat: Duration) throws {
+    private func run(
+        _ heartbeat: Duration, _ mayBegin: @escaping @Sendable ([Service], NodeFacts) -> Bool
+    ) throws {
         let backend = settings.backendName
         if settings.protects {
             var protected = NFTablesBackend(options: settings.layout)
@@ -113,6 +128,7 @@ final class Cycle: Sendable {
         setup.sources = sourceNames
         setup.heartbeat = heartbeat
         setup.refusal = { backend.refusal(of: $0, on: $1) }
+        setup.mayBegin = mayBegin
         // Only now, so that no connection meets a node without rules (semantics 63).
         setup.whenInPlace = { [reporter] in Self.remove(backend.others, reporter) }
         try backend.visit(Run(layout: settings.layout, setup: setup, inbox: inbox, reporter: reporter))
@@ -174,10 +190,27 @@ extension BackendName {
 }
 
 extension AgentSettings {
-    fileprivate var backendName: BackendName { BackendName(rawValue: backend) ?? .nftables }
+    var backendName: BackendName { BackendName(rawValue: backend) ?? .nftables }
 
     /// Finds out whether the backend could work in this kernel as things are now; nothing is changed.
     func checkBackend() throws { try backendName.check(layout) }
+
+    /// Another backend that has rules in the kernel and could go on with them; nil if there is none.
+    var backendInKernel: BackendName? {
+        backendName.others.first { other in
+            guard let frontends = try? other.status(withEndpoints: false), !frontends.isEmpty else { return false }
+            return (try? with(other).checkBackend()) != nil
+        }
+    }
+
+    /// The same settings for another backend.
+    func with(_ backend: BackendName) -> AgentSettings {
+        var settings = self
+        settings.backend = backend.rawValue
+        // Only one of them has that.
+        settings.protects = protects && backend == backendName
+        return settings
+    }
 
     /// What of it shapes the rules.
     var layout: LayoutOptions {

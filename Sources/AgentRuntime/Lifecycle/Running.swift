@@ -13,9 +13,12 @@ struct Running {
     var healthCheckPorts: HealthCheckPorts
     private let metrics: MetricsEndpoint
     private let heartbeat: Duration
+    private let onLoss: @Sendable () -> Void
     private let onEnd: @Sendable ((any Error)?) -> Void
     private let onHeard: @Sendable (Int) -> Void
     private var cycle: Cycle?
+    /// Another backend whose rules were in the kernel at the start, until that does not matter any more.
+    private var predecessor: BackendName?
     /// What is to follow the cycle that runs, with a number by which it is known.
     private var successor: (number: Int, cycle: Cycle)?
     private var successorCount = 0
@@ -26,19 +29,20 @@ struct Running {
     private var saidLast: String?
 
     /// - Parameters:
+    ///   - onLoss: is called when a loop does not begin, since that would take services away.
     ///   - onEnd: is called when a loop has ended, with the reason if it could not go on.
     ///   - onHeard: is called when a successor has heard something, by its number.
     ///   - onRetry: is called when it is time to try again what failed, with the number of the try.
     init(
         settings: AgentSettings, reporter: Reporter, notifier: SystemdNotifier, heartbeat: Duration,
-        onEnd: @escaping @Sendable ((any Error)?) -> Void,
+        onLoss: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable ((any Error)?) -> Void,
         onHeard: @escaping @Sendable (Int) -> Void, onRetry: @escaping @Sendable (Int) -> Void
     ) {
         self.settings = settings
         self.reporter = reporter
         self.notifier = notifier
         self.heartbeat = heartbeat
-        self.onEnd = onEnd
+        (self.onLoss, self.onEnd) = (onLoss, onEnd)
         self.onHeard = onHeard
         retry = Retry(onDue: onRetry)
         healthCheckPorts = HealthCheckPorts(reporter: reporter, nodePortAddresses: settings.node.nodePortAddresses)
@@ -56,9 +60,30 @@ struct Running {
             throw CannotStart(.cannotListen("\(error); does another agent or kube-proxy have it?"))
         }
         checkKernel()
-        let first = try Cycle(settings, reporter)
-        first.begin(heartbeat: heartbeat, onEnd: onEnd)
-        cycle = first
+        let settings = settings
+        predecessor = try await onOwnThread { settings.backendInKernel }
+        begin(try Cycle(settings, reporter))
+    }
+
+    private mutating func begin(_ new: Cycle) {
+        // When one has done its work, the kernel has the rules of none before.
+        if reporter.read({ $0.readySince != nil }) { predecessor = nil }
+        new.begin(after: predecessor, heartbeat: heartbeat, onLoss: onLoss, onEnd: onEnd)
+        cycle = new
+    }
+
+    /// Goes on with the backend whose rules are in the kernel, as if the configuration had named another one just now. The
+    /// loop that could not begin has not touched the kernel.
+    mutating func goOnWithPredecessor() async throws {
+        guard let old = predecessor, let cycle else { return }
+        (predecessor, self.cycle) = (nil, nil)
+        await cycle.stop()
+        reporter.say(
+            .started,
+            "the rules of the \(old.rawValue) backend are in the kernel, and serve what \(settings.backend) would not: "
+                + "\(old.rawValue) goes on", .warning)
+        begin(try Cycle(settings.with(old), reporter))
+        await prepareSuccessor()
     }
 
     /// Looks at the kernel's settings, and says what is new.
@@ -199,8 +224,7 @@ struct Running {
             // What waited there begins anew.
             record.pendingSince = nil
         }
-        next.cycle.begin(heartbeat: heartbeat, onEnd: onEnd)
-        self.cycle = next.cycle
+        begin(next.cycle)
         reporter.say(.reloaded, "the loop goes on with the configuration that was read again")
     }
 

@@ -82,6 +82,30 @@ struct AgentNodeTests {
         #expect(try agent.stop().status == 0)
     }
 
+    /// Whoever asks over either family is answered, whatever new sockets are by default (ipv6(7), `IPV6_V6ONLY`).
+    @Test(arguments: ["0", "1"]) func listensInBothFamilies(bindv6only: String) async throws {
+        let namespace = try NetworkNamespace("agent")
+        try namespace.sysctl("net.ipv6.bindv6only", bindv6only)
+        try namespace.ip([
+            "link add name v0 type veth peer name v1", "addr add 192.0.2.10/24 dev v0",
+            "addr add 2001:db8::10/64 dev v0 nodad", "link set v0 up", "link set v1 up",
+        ])
+        let files = try Files()
+        let agent = try AgentProcess(
+            in: namespace, files, ["--node-name", "node-a", "--health-address", "[::]:10256"])
+        let endpoint = #"{"address": "10.244.1.9", "nodeName": "node-a"}"#
+        let members =
+            #", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000, "endpoints": [\#(endpoint)]"#
+        try agent.define(Sample.document(Sample.service("shop/lb", members)))
+        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        for host in ["192.0.2.10", "[2001:db8::10]"] {
+            #expect(try agent.get("/healthz", host: host).status == 200, "\(host)")
+            #expect(try await agent.until { try agent.get("/", port: 32000, host: host).status == 200 }, "\(host)")
+        }
+        for host in ["127.0.0.1", "[::1]"] { #expect(try agent.get("/", port: 32000, host: host).status == 404) }
+        #expect(try agent.stop().status == 0)
+    }
+
     /// sd_notify(3): ready with the first state, alive at intervals, reloading and stopping.
     @Test func tellsTheServiceManager() async throws {
         let namespace = try NetworkNamespace("agent")

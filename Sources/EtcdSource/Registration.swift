@@ -42,7 +42,8 @@ package actor Registration {
     /// Renews the lease; false if it has ended, so that the value must be written again.
     package func renew() async throws -> Bool {
         guard let lease else { return false }
-        let isRenewed = try await cluster.ask { try await $0.renewLease(lease) }
+        // It is renewed when a third of its time has passed; when each member was tried, another third should be left.
+        let isRenewed = try await cluster.ask(within: .seconds(seconds) / 3) { try await $0.renewLease(lease) }
         if !isRenewed { self.lease = nil }
         return isRenewed
     }

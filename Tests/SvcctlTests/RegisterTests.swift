@@ -126,6 +126,35 @@ struct RegisterTests {
         #expect(try await etcd.value(Self.key) == nil)
     }
 
+    /// A member that accepts connections and never answers is left for another one, before the lease ends.
+    @Test func aMemberHangs() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        try await etcd.put(service: "a", 1)
+        let hanging = try TCPProxy(to: etcd.clientPort)
+        func register(_ more: String...) throws -> RunningProgram {
+            try RunningProgram(
+                [
+                    try Svcctl.path(), "register", "shop/a", "10.0.0.7", "--port", "http=8080", "--drain", "0s",
+                    "--etcd",
+                    "http://127.0.0.1:\(hanging.port),127.0.0.1:\(etcd.clientPort)",
+                ] + more)
+        }
+        let program = try register("--ttl", "6s")
+        try await waitForOutput(program, "registered")
+        hanging.hold()
+        // A renewal at a member that hangs would take five seconds, and the lease had four.
+        try await Task.sleep(for: .seconds(9))
+        #expect(try program.stop().status == 0)
+        let errors = try program.output().errors
+        #expect(!errors.contains("the lease was lost"), "\(errors)")
+        #expect(try await etcd.value(Self.key) == nil)
+        // From the start it may take as long as a request may.
+        let late = try register()
+        try await waitForOutput(late, "registered")
+        #expect(try late.stop().status == 0)
+    }
+
     @Test(arguments: [
         (["10.0.0.7", "--port", "htp=8080"], #"the service has no port of the name "htp""#),
         (["10.0.0.7", "--weight", "65536"], "is not a whole number from 0 to 65535"),

@@ -20,11 +20,31 @@ package final class EtcdCluster: Sendable {
     ///
     /// - Throws: ``EtcdError`` of the last member that was tried.
     package func ask<Output: Sendable>(_ body: (EtcdConnection) async throws -> Output) async throws -> Output {
+        try await tryMembers { connection, _ in try await body(connection) }
+    }
+
+    /// The same for what is urgent: a member that accepts and never answers leaves time for the others.
+    ///
+    /// - Parameter limit: how long it may take to try all members. The last one may take as long as a request may.
+    package func ask<Output: Sendable>(
+        within limit: Duration, _ body: @escaping @Sendable (EtcdConnection) async throws -> Output
+    ) async throws -> Output {
+        let share = min(limit / members.count, timing.request)
+        return try await tryMembers { connection, isLast in
+            if isLast { return try await body(connection) }
+            let late = EtcdError(.unreachable, "\(connection.member) does not answer in time")
+            return try await withTimeLimit(share, or: late) { try await body(connection) }
+        }
+    }
+
+    private func tryMembers<Output: Sendable>(
+        _ body: (EtcdConnection, _ isLast: Bool) async throws -> Output
+    ) async throws -> Output {
         var attempts = 0
         while true {
             attempts += 1
             do {
-                return try await body(connection())
+                return try await body(connection(), attempts >= members.count)
             } catch let error as EtcdError where error.kind == .unreachable {
                 await moveOn()
                 if attempts >= members.count { throw error }

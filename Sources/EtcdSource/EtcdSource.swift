@@ -4,8 +4,8 @@ public import ServiceSource
 /// Definitions in etcd (version 3.4 or later), read and watched by its HTTP JSON gateway.
 ///
 /// Under the prefix, `services/NAMESPACE/NAME` holds one native service object and `endpoints/NAMESPACE/NAME/ID` one
-/// native endpoint object that adds to the service's own. A document that is wrong keeps its last good state, or is left
-/// out if it is new; all others go on.
+/// native endpoint object that adds to the service's own; `nodes/NAME` holds one Kubernetes `Node` object. A document that
+/// is wrong keeps its last good state, or is left out if it is new; all others go on.
 ///
 /// Whatever happens to etcd, no service is taken away unless etcd says so within the history that was read up to then.
 /// If the history is another one (data were lost, or restored), or nothing at all is there any more, the last good state

@@ -43,7 +43,9 @@ struct StoredNodes {
         if let problem = document.problem { return [problem] }
         do {
             let input = DefinitionInput(name: layout.node(name), bytes: document.bytes)
-            good[name] = try ClusterNode(decoding: input, named: name)
+            let node = try ClusterNode(decoding: input, named: name)
+            // Most changes of a Node object are heartbeats, and concern nobody here.
+            if good[name] != node { good[name] = node }
             return []
         } catch {
             return error.findings.map(\.messageWithinDocument)

@@ -147,11 +147,43 @@ struct IPVSTests {
         #expect(try successor.stop().status == 0)
     }
 
-    private static func service(_ endpoints: IPAddress...) -> String {
+    /// A scheduler that only IPVS has: a start with another backend leaves it to IPVS until that is mended.
+    @Test func agentStartsWithIPVSWhileServicesWouldBeLost() async throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        let files = try Files()
+        let endpoint = Lab.podAddresses(1).ipv4
+        let first = try AgentProcess(in: lab.node, files, ["--backend", "ipvs", "--set-sysctls"])
+        try first.define(Self.service(endpoint, more: #", "scheduler": "lc""#))
+        try #require(try await first.until { try first.get("/readyz").status == 200 })
+        #expect(try first.stop().status == 0)
+        let agent = try await AgentProcess.ready(in: lab.node, files, ["--backend", "nftables"])
+        #expect(try await agent.says("ipvs goes on"))
+        #expect(try await agent.says("would not be served any more: shop/web"))
+        #expect(try agent.metric("svcctl_configuration_pending") == 1)
+        #expect(try lab.node.tool(["ipvsadm", "-S", "-n"]).contains("-A -t 10.96.0.10:80 -s lc"))
+        let address = try ip("10.96.0.10")
+        #expect(try Client.tally(3, from: lab.client, to: address, port: 80).failures.isEmpty)
+        try agent.define(Self.service(endpoint))
+        // The first rules of nftables may load a dozen modules, and in a virtual machine that takes half a minute.
+        var isOther = false
+        for _ in 1...5 where !isOther {
+            isOther = try await agent.until {
+                try lab.node.ruleset().contains("table ip svcctl") && lab.node.tool(["ipvsadm", "-S", "-n"]).isEmpty
+            }
+        }
+        let log = try agent.log()
+        #expect(isOther, "\(log)")
+        #expect(try Client.tally(3, from: lab.client, to: address, port: 80).failures.isEmpty)
+        #expect(try agent.stop().status == 0)
+    }
+
+    private static func service(_ endpoints: IPAddress..., more: String = "") -> String {
         let list = endpoints.map { #"{"address": "\#($0)"}"# }.joined(separator: ", ")
         return #"""
             {"services": [{"name": "shop/web", "clusterIPs": ["10.96.0.10"],
-              "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [\#(list)]}]}
+              "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [\#(list)]\#(more)}]}
             """#
     }
 }

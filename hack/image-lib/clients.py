@@ -64,7 +64,7 @@ class Clients:
             self.failures.append(f"{time.time():.3f} {work.__name__} {target[0]}: {error}")
 
     def again_and_again(self, target):
-        while not self.ended.wait(0.005):
+        while not self.ended.wait(0.02):
             try:
                 with socket.create_connection(target, PATIENCE) as connection:
                     ask(connection)

@@ -16,16 +16,16 @@ def batch(name, *lines):
     subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
-def settings(name, **values):
+def settings(name, values):
     for key, value in values.items():
-        subprocess.run(inside(name, "sysctl", "-qw", f"{key.replace('__', '.')}={value}"), check=True)
+        subprocess.run(inside(name, "sysctl", "-qw", f"{key}={value}"), check=True)
 
 
 def make():
     for name in [CLIENT, NODE, PODS]:
         subprocess.run(["ip", "netns", "add", name], check=True)
         batch(name, "link set lo up")
-    settings(NODE, net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+    settings(NODE, {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1})
     batch(
         NODE,
         "link add to-client type veth peer name eth0 netns client",

@@ -18,7 +18,11 @@ class Engine:
     def __call__(self, *arguments, check=True):
         """What podman prints, standard error included."""
         ended = subprocess.run(
-            [*self.command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*self.command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if check and ended.returncode != 0:
             raise RuntimeError(f"podman {' '.join(arguments)}: {ended.stdout.strip()}")

@@ -12,7 +12,9 @@ import network
 PATIENCE = 60
 CLIENTS = str(pathlib.Path(__file__).with_name("clients.py"))
 # shop/web in deploy/examples/quickstart.json.
-TARGETS = ["10.96.0.10/80", "fd00:96::10/80", f"{network.NODE_ADDRESS}/30080"]
+TARGETS = [
+    "10.96.0.10/80/192.0.2.100", "fd00:96::10/80/2001:db8::100", f"{network.NODE_ADDRESS}/30080/192.0.2.101",
+]
 
 # What the README asks of a node beside forwarding.
 SETTINGS = {

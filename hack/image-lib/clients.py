@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Uses services without a pause, and tells what failed: clients.py server PORT ADDRESS..., or clients.py client TARGET...
 
-The server sends back each line that it gets. The client makes one connection after another to each TARGET, host/port, and
-has one more there that it keeps; until its standard input ends, when it prints what it counted as JSON.
+The server sends back each line that it gets. The client makes one connection after another to each TARGET, host/port/source,
+and has one more there that it keeps; until its standard input ends, when it prints what it counted as JSON. Each target has
+a source address of its own: with IPVS, connections from one address and port to two services can get into each other's way.
 """
 
 import collections
@@ -40,6 +41,11 @@ def serve(port, addresses):
     threading.Event().wait()
 
 
+def connection_to(target):
+    host, port, source = target.split("/")
+    return socket.create_connection((host, int(port)), PATIENCE, (source, 0))
+
+
 def ask(connection):
     connection.sendall(b"hello\n")
     if connection.recv(16) != b"hello\n":
@@ -53,27 +59,26 @@ class Clients:
         self.failures = []
         self.threads = []
         for target in targets:
-            host, port = target.rsplit("/", 1)
             for work in [self.again_and_again, self.keep]:
-                self.threads.append(threading.Thread(target=self.run, args=(work, (host, int(port)))))
+                self.threads.append(threading.Thread(target=self.run, args=(work, target)))
 
     def run(self, work, target):
         try:
             work(target)
         except OSError as error:
-            self.failures.append(f"{time.time():.3f} {work.__name__} {target[0]}: {error}")
+            self.failures.append(f"{time.time():.3f} {work.__name__} {target}: {error}")
 
     def again_and_again(self, target):
         while not self.ended.wait(0.02):
             try:
-                with socket.create_connection(target, PATIENCE) as connection:
+                with connection_to(target) as connection:
                     ask(connection)
                 self.counted["connections"] += 1
             except OSError as error:
-                self.failures.append(f"{time.time():.3f} {target[0]}: {error}")
+                self.failures.append(f"{time.time():.3f} {target}: {error}")
 
     def keep(self, target):
-        with socket.create_connection(target, PATIENCE) as connection:
+        with connection_to(target) as connection:
             while not self.ended.wait(0.02):
                 ask(connection)
                 self.counted["questions"] += 1

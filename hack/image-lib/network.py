@@ -40,6 +40,7 @@ def make():
     batch(
         CLIENT,
         "addr add 192.0.2.100/24 dev eth0",
+        "addr add 192.0.2.101/24 dev eth0",
         "addr add 2001:db8::100/64 dev eth0 nodad",
         "link set eth0 up",
         f"route add 0.0.0.0/0 via {NODE_ADDRESS}",

@@ -2,8 +2,8 @@
 """Makes an image archive of one layer from a root file system.
 
 The archive is at once an OCI image layout (oci-layout, index.json; OCI image-spec, image-layout.md) and what `docker save`
-writes (manifest.json), with the same blobs for both, as Docker itself does since version 25. So every tool reads it. The
-layer is not compressed: then its digest does not depend on a version of zlib. Registries and engines compress it as they like.
+writes (manifest.json), with the same blobs for both, as Docker itself does since version 25: older ones read the second only.
+The layer is not compressed: then its digest does not depend on a version of zlib.
 """
 
 import argparse

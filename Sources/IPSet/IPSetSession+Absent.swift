@@ -2,6 +2,9 @@
 
     /// What there is in a build without libipset: nothing that can be made.
     public struct IPSetSession: ~Copyable {
+        /// Whether this program was built with libipset.
+        public static let hasLibrary = false
+
         public init() throws(IPSetError) {
             throw IPSetError(
                 .missingLibrary, "this svcctl was built without libipset (the package trait IPSet)")

@@ -10,6 +10,9 @@
     /// deleted from one set into messages of 4 KiB. A session blocks while the kernel works, and belongs to one task at
     /// a time.
     public struct IPSetSession: ~Copyable {
+        /// Whether this program was built with libipset.
+        public static let hasLibrary = true
+
         let session: OpaquePointer
         var lister: SetLister
 

@@ -41,7 +41,8 @@ final class NodeLock: Sendable {
         let owner = owner(&address)
         // Anybody can take the name, but only root can run an agent, and nobody else may keep it from running.
         if let owner, owner.user != 0, owner.user != geteuid() { return -1 }
-        throw CannotStart(.onThisNode(owner?.process))
+        // From another namespace of processes, such as another pod, it shows as 0.
+        throw CannotStart(.onThisNode(owner.flatMap { $0.process == 0 ? nil : $0.process }))
     }
 
     /// Who has the name: the process that listens there.

@@ -14,7 +14,9 @@ extension IPVSBackend {
     public mutating func removeAll() throws(BackendError) -> ChangeSummary {
         var removed = 0
         let (device, addresses) = try readDevice()
-        let ourSets = try KernelModules.hasIPSet ? existingSets() : []
+        // Who made sets made the interface too. A program that cannot look for sets has made none.
+        let canHaveSets = KernelModules.hasIPSet && (IPSetSession.hasLibrary || device != nil)
+        let ourSets = try canHaveSets ? existingSets() : []
         if device != nil || !ourSets.isEmpty {
             var nodePorts: Set<SetElement.Key> = []
             for name in ourSets where SetID(name: name)?.role == .nodePorts {

@@ -41,9 +41,7 @@ extension NFTablesBackend {
         let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
         var isSound = true
         for family in IPFamily.allCases {
-            let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
-            guard let table = tables.first(where: { $0.name == Layout.table }) else { continue }
-            try Self.checkOwnership(table)
+            guard let table = try table(family) else { continue }
             state.observe(.table(family), .table(Protection.seen(table, layout.options)))
             try observeChains(table, into: &state)
             isSound = try observeSets(table, into: &state) && isSound
@@ -51,6 +49,24 @@ extension NFTablesBackend {
         let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
         session.generation = after
         return (isSound, after == generation)
+    }
+
+    /// Only a table of our name that is not ours: what is in ours does not matter, and takes long to read.
+    public mutating func findObstacles() throws(BackendError) {
+        do {
+            _ = try read { (socket) throws(NetlinkError) in try socket.generation() }
+            for family in IPFamily.allCases { _ = try table(family) }
+        } catch {
+            throw error.backendError
+        }
+    }
+
+    /// Our table; nil if it is not there.
+    private mutating func table(_ family: IPFamily) throws(KernelError) -> Table? {
+        let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
+        guard let table = tables.first(where: { $0.name == Layout.table }) else { return nil }
+        try Self.checkOwnership(table)
+        return table
     }
 
     /// A table of our name that somebody else made stays as it is.

@@ -18,6 +18,12 @@ public struct NFTablesBackend: NodeBackend, ~Copyable {
     var session = RulesetSession()
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
+    /// What is noted of our tables for the next start; nil if nothing can be.
+    var record: RulesetRecord?
+    /// Whether the record says what our tables have at the session's generation.
+    var isRecordCurrent = false
+    /// The sets whose elements the last observation believed instead of reading them.
+    package internal(set) var believedSets: Set<SetID> = []
 
     public init(options: LayoutOptions) {
         layout = Layout(options: options)

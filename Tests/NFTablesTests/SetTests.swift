@@ -160,6 +160,9 @@ import Testing
             found = []
             try socket.elements(of: sets[3]) { found.append($0) }
             #expect(found.first?.value.comment == "a comment")
+            let single = [try socket.element(key, of: sets[5]), try socket.element(named.0, of: numbers)]
+            #expect(single.map { $0?.key } == [key, named.0] && single.map { $0?.value } == [endpoint, named.1])
+            #expect(try socket.element(named.0, of: sets[3])?.key == nil, "no such element")
             var observed: [ObservedElement] = []
             try socket.elements(of: ranges) { observed.append($0) }
             #expect(observed.map(\.key) == [start] && observed.map(\.value) == [.range(end: end)])

@@ -176,6 +176,7 @@ extension AgentSettings {
     var layout: LayoutOptions {
         var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)
         layout.isProtected = protects
+        layout.recordPath = socket + ".record"
         return layout
     }
 }

@@ -101,6 +101,36 @@ public struct NFTablesSocket: ~Copyable {
         }
     }
 
+    /// One element of a set that does not hold ranges; nil if it is not there. This takes the same time whatever else the
+    /// set has.
+    public mutating func element(_ key: ElementKey, of set: SetDefinition) throws(NetlinkError) -> ObservedElement? {
+        var found: ObservedElement?
+        do {
+            try get(NFT_MSG_GETSETELEM, [], "looking up an element of \(set.name)", set.family) { buffer in
+                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
+                buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
+                buffer.nested(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) { list in
+                    list.nested(UInt16(NFTA_LIST_ELEM.rawValue)) { element in
+                        element.nested(UInt16(NFTA_SET_ELEM_KEY.rawValue)) { value in
+                            key.withBytes { value.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
+                        }
+                    }
+                }
+            } onMessage: { message in
+                let attributes = message.attributes(after: netfilterHeaderLength)
+                guard let list = attributes.first(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return }
+                for element in list.nested { found = ObservedElement(element, of: set) }
+            }
+        } catch {
+            guard error.isAbsent else { throw error }
+        }
+        return found
+    }
+
+    /// The number of the network namespace, which no other gets while the machine runs; nil if the kernel does not say
+    /// (Linux 5.14).
+    public var namespaceCookie: UInt64? { socket.namespaceCookie }
+
     private mutating func get(
         _ type: nf_tables_msg_types, _ flags: MessageFlags, _ operation: String, _ family: IPFamily?,
         _ write: (inout MessageBuffer) -> Void, onMessage: (Message) -> Void

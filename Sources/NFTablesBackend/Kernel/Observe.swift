@@ -12,6 +12,7 @@ extension NFTablesBackend {
             state.beginObservation()
             kernel = KernelMemory()
             session.generation = nil
+            isRecordCurrent = false
             do {
                 let pass = try observeOnce(into: &state)
                 if pass.isSound, pass.isUndisturbed { return }
@@ -39,15 +40,19 @@ extension NFTablesBackend {
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> (isSound: Bool, isUndisturbed: Bool) {
         let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        var known = try believed(at: generation, state)
         var isSound = true
         for family in IPFamily.allCases {
             guard let table = try table(family) else { continue }
             state.observe(.table(family), .table(Protection.seen(table, layout.options)))
             try observeChains(table, into: &state)
-            isSound = try observeSets(table, into: &state) && isSound
+            isSound = try observeSets(table, &known, into: &state) && isSound
         }
+        known.confirm(in: &state)
         let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
         session.generation = after
+        isRecordCurrent = known.isExact
+        believedSets = known.trusted
         return (isSound, after == generation)
     }
 
@@ -113,7 +118,7 @@ extension NFTablesBackend {
     }
 
     private mutating func observeSets(
-        _ table: Table, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+        _ table: Table, _ known: inout BelievedElements, into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> Bool {
         var isSound = true
         for set in try read({ (socket) throws(NetlinkError) in try socket.sets(of: table) }) where !set.isAnonymous {
@@ -122,6 +127,10 @@ extension NFTablesBackend {
             // A set that looks otherwise is made anew, so what is in it does not matter.
             state.observe(.set(table.family, set.name), .set(set.definition))
             guard isOurs, let id, let definition = set.definition, !id.role.isMemory else { continue }
+            if let doubts = known.trust(id, count: set.count) {
+                try lookUp(doubts, of: id, into: &state)
+                continue
+            }
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in
@@ -133,5 +142,16 @@ extension NFTablesBackend {
             if let expected = set.count, expected != count { isSound = false }
         }
         return isSound
+    }
+
+    /// Asks the kernel for single elements.
+    private mutating func lookUp(
+        _ keys: [ElementKey], of set: SetID, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+    ) throws(KernelError) {
+        let definition = set.definition
+        for key in keys {
+            let found = try read { (socket) throws(NetlinkError) in try socket.element(key, of: definition) }
+            if let found { state.observe(.element(key, set), .element(found.value)) }
+        }
     }
 }

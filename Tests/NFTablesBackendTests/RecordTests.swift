@@ -2,11 +2,12 @@ import Dataplane
 import DataplaneConformance
 import DataplaneTestKit
 import Foundation
-import NFTablesBackend
 import NetAddress
 import ServiceModel
 import ServicePlan
 import Testing
+
+@testable import NFTablesBackend
 
 /// Who is started again believes what was noted, as long as nobody can have changed it, and finds the same as who reads
 /// everything.
@@ -49,6 +50,7 @@ import Testing
             start.believed = backend.believedSets.contains { $0.role == .endpoints }
             start.differences = NFTablesBackend.differences(in: state)
             #expect(try start.differences == desired.differencesHere(), "as who reads everything")
+            #expect(try start.differences == desired.differencesHere(asksForAll: true), "as who asks for each element")
             _ = try backend.apply(&state)
             _ = try backend.heardChanges()
             start.left = try desired.differencesHere()
@@ -201,6 +203,7 @@ import Testing
                 #expect(agent.backend.believedSets.isEmpty == (life == 0))
                 for _ in 0..<4 {
                     var reader = Reconciliation(NFTablesBackend(options: LayoutOptions(node: node)), plans: plans)
+                    if life % 2 == 1 { reader.backend.largestRead = 0 }
                     try reader.observe()
                     #expect(Self.elements(agent.state).symmetricDifference(Self.elements(reader.state)) == [])
                     _ = try agent.apply()
@@ -213,6 +216,12 @@ import Testing
                     }
                     plans = next
                 }
+                _ = try agent.apply()
+                #expect(try agent.backend.heardChanges().isEmpty)
+                var fresh = Reconciliation(NFTablesBackend(options: options), plans: plans)
+                try fresh.observe()
+                let isExact = fresh.backend.isRecordCurrent
+                #expect(isExact, "what was noted")
             }
         }
     }
@@ -229,9 +238,10 @@ import Testing
 
 extension Desired {
     /// What is not as it should be in the calling thread's namespace, for who reads everything.
-    fileprivate func differencesHere() throws -> [DifferenceLine] {
+    fileprivate func differencesHere(asksForAll: Bool = false) throws -> [DifferenceLine] {
         var state = tracker()
         var backend = NFTablesBackend(options: options)
+        if asksForAll { backend.largestRead = 0 }
         try backend.observe(into: &state)
         return NFTablesBackend.differences(in: state)
     }

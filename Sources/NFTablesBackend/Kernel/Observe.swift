@@ -131,6 +131,7 @@ extension NFTablesBackend {
                 try lookUp(doubts, of: id, into: &state)
                 continue
             }
+            if try hasNoOthers(id, count: set.count, into: &state) { continue }
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in
@@ -142,16 +143,5 @@ extension NFTablesBackend {
             if let expected = set.count, expected != count { isSound = false }
         }
         return isSound
-    }
-
-    /// Asks the kernel for single elements.
-    private mutating func lookUp(
-        _ keys: [ElementKey], of set: SetID, into state: inout DeltaTracker<ObjectKey, ObjectValue>
-    ) throws(KernelError) {
-        let definition = set.definition
-        for key in keys {
-            let found = try read { (socket) throws(NetlinkError) in try socket.element(key, of: definition) }
-            if let found { state.observe(.element(key, set), .element(found.value)) }
-        }
     }
 }

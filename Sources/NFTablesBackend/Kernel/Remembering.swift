@@ -142,7 +142,7 @@ struct BelievedElements {
 
 extension SetID.Role {
     /// Whether elements come and go by transactions alone, and can be asked for one by one.
-    fileprivate var isRecorded: Bool {
+    var isRecorded: Bool {
         // Some kernels delete elements that count no connection.
         !isMemory && !holdsRanges && self != .connectionLimits
     }

@@ -89,10 +89,7 @@ private struct Check: BackendVisitor {
     func visit<Backend: NodeBackend & ~Copyable>(_: Backend.Type) throws {
         var backend = Backend(options: layout)
         try backend.checkKernel()
-        // What stands in the way of it is found where the kernel is read.
-        var state = DeltaTracker<Backend.Key, Backend.Value>()
-        state.want(backend.skeleton())
-        try backend.observe(into: &state)
+        try backend.findObstacles()
     }
 }
 

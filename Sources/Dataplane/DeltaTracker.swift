@@ -221,6 +221,12 @@ public struct DeltaTracker<Key: Hashable & Sendable, Value: Hashable & Sendable>
         return true
     }
 
+    /// Learns that the desired values of all keys are there for which a closure says so.
+    @inlinable
+    public mutating func observeDesired(where isThere: (Key) -> Bool) {
+        for place in desired.entries.indices where isThere(desired.entries[place].key) { setState(.same, at: place) }
+    }
+
     /// Notes that all changes have been carried out: what should be is what is.
     @inlinable
     public mutating func settle() {

@@ -8,6 +8,9 @@ public struct LayoutOptions: Hashable, Sendable {
     public var masqueradeBit: Int
     /// Whether nobody else may change the tables while we live (`--protect`).
     public var isProtected = false
+    /// The file where a backend that can notes what it has made, so that it need not read everything when it is started
+    /// again; nil for none.
+    public var recordPath: String?
 
     public init(node: NodeFacts = NodeFacts(), masqueradeBit: Int = 14) {
         self.node = node

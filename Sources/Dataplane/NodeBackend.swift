@@ -24,6 +24,11 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
     /// - Throws: a ``BackendError`` that says what is missing.
     mutating func checkKernel() throws(BackendError)
 
+    /// Finds out whether something of somebody else's stands in the way. Nothing is changed.
+    ///
+    /// - Throws: a ``BackendError`` that says what.
+    mutating func findObstacles() throws(BackendError)
+
     /// What the kernel has of ours now, by service; nil if there is nothing.
     ///
     /// - Parameter withEndpoints: whether endpoints are listed too, of which there are many more than frontends. A backend
@@ -33,6 +38,13 @@ public protocol NodeBackend: DataplaneBackend, ~Copyable {
 
 extension NodeBackend where Self: ~Copyable {
     public static var kernelSettings: [KernelSetting] { [] }
+
+    /// It is found where the kernel is read.
+    public mutating func findObstacles() throws(BackendError) {
+        var state = DeltaTracker<Key, Value>()
+        state.want(skeleton())
+        try observe(into: &state)
+    }
 
     /// The same with endpoints.
     public mutating func status() throws(BackendError) -> [FrontendStatus]? { try status(withEndpoints: true) }

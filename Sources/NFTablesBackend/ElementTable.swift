@@ -63,6 +63,11 @@ struct ElementTable<Element> {
             .map { (sets[$0], lists[$0]) }
     }
 
+    /// Calls a closure with each element, in no order.
+    func forEach(_ body: (Element, SetID) -> Void) {
+        for (set, list) in zip(sets, lists) { for element in list { body(element, set) } }
+    }
+
     /// Forgets a family's elements.
     mutating func remove(_ family: IPFamily) {
         for index in sets.indices where sets[index].family == family { lists[index] = [] }

@@ -18,6 +18,15 @@ public struct NFTablesBackend: NodeBackend, ~Copyable {
     var session = RulesetSession()
     /// What the last observation found, as far as changes must refer to it.
     var kernel = KernelMemory()
+    /// What is noted of our tables for the next start; nil if nothing can be.
+    var record: RulesetRecord?
+    /// Whether the record says what our tables have at the session's generation.
+    var isRecordCurrent = false
+    /// How many elements a set may have that is always read: with more, asking for each is faster, at 2 µs, where it is
+    /// enough. Reading takes time quadratic in the set's size.
+    package var largestRead: UInt32 = 120_000
+    /// The sets whose elements the last observation believed instead of reading them.
+    package internal(set) var believedSets: Set<SetID> = []
 
     public init(options: LayoutOptions) {
         layout = Layout(options: options)

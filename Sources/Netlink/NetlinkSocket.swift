@@ -50,6 +50,14 @@ public struct NetlinkSocket: ~Copyable {
         _ = mnl_socket_setsockopt(handle, option, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// The number of the socket's network namespace, which no other gets while the machine runs; nil if the kernel does not
+    /// say (SO_NETNS_COOKIE, Linux 5.14).
+    public var namespaceCookie: UInt64? {
+        var cookie: UInt64 = 0
+        var length = socklen_t(MemoryLayout<UInt64>.size)
+        return getsockopt(descriptor, SOL_SOCKET, namespaceCookieOption, &cookie, &length) == 0 ? cookie : nil
+    }
+
     /// A sequence number that nothing else uses.
     private mutating func takeSequence() -> UInt32 {
         sequence = sequence &+ 1
@@ -231,3 +239,6 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 }
+
+/// `SO_NETNS_COOKIE`, newer than the headers that this is built with.
+private let namespaceCookieOption: Int32 = 71

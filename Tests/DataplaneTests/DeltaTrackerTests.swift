@@ -40,6 +40,21 @@ import Testing
         #expect(tracker.isSettled)
     }
 
+    @Test func believesWhatItIsTold() {
+        var tracker = Tracker()
+        for key in ["same", "changed", "missing"] { tracker.want(key, 1) }
+        tracker.beginObservation()
+        tracker.observe("changed", 10)
+        tracker.observe("surplus", 4)
+        tracker.observeDesired { $0 == "same" }
+        #expect(
+            Self.differences(tracker) == [
+                Difference(key: "changed", desired: 1, observed: 10),
+                Difference(key: "missing", desired: 1, observed: nil),
+                Difference(key: "surplus", desired: nil, observed: 4),
+            ])
+    }
+
     @Test func sharedKeysGoWithTheirLastUser() {
         var tracker = Tracker()
         tracker.want("shared", 1)

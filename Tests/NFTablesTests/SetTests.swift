@@ -160,6 +160,13 @@ import Testing
             found = []
             try socket.elements(of: sets[3]) { found.append($0) }
             #expect(found.first?.value.comment == "a comment")
+            found = []
+            #expect(try socket.elements([key], of: sets[5]) { found.append($0) })
+            #expect(try socket.elements([named.0], of: numbers) { found.append($0) })
+            #expect(try !socket.elements([named.0], of: sets[3]) { found.append($0) }, "no such element")
+            #expect(found.map(\.key) == [key, named.0] && found.map(\.value) == [endpoint, named.1])
+            found = []
+            try socket.elements(of: sets[3]) { found.append($0) }
             var observed: [ObservedElement] = []
             try socket.elements(of: ranges) { observed.append($0) }
             #expect(observed.map(\.key) == [start] && observed.map(\.value) == [.range(end: end)])
@@ -195,6 +202,9 @@ import Testing
                 try socket.elements(of: set) { found.append($0.key) }
             }
             #expect(found.sorted() == keys)
+            found = []
+            #expect(try socket.elements(keys[...], of: set) { found.append($0.key) })
+            #expect(found == keys, "in the order in which they were asked for")
             var deletion = Batch(generation: nil)
             deletion.delete(keys.dropFirst().map { ($0, ElementValue()) }, from: set)
             try socket.commit(deletion)

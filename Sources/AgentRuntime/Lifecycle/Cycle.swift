@@ -216,6 +216,7 @@ extension AgentSettings {
     var layout: LayoutOptions {
         var layout = LayoutOptions(node: node, masqueradeBit: masqueradeBit)
         layout.isProtected = protects
+        layout.recordPath = socket + ".record"
         return layout
     }
 }

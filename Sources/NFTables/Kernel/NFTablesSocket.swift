@@ -93,13 +93,55 @@ public struct NFTablesSocket: ~Copyable {
             buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
             buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
         } onMessage: { message in
-            let attributes = message.attributes(after: netfilterHeaderLength)
-            guard let list = attributes.first(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return }
-            for element in list.nested {
-                if let element = ObservedElement(element, of: set) { onElement(element) }
-            }
+            Self.read(message, of: set, onElement)
         }
     }
+
+    /// Hands those elements of a set to a closure that have some keys: they are asked for one by one, which takes the same
+    /// time whatever else the set has. The set must not hold ranges.
+    ///
+    /// - Returns: false if one of them is not there. Of those behind it some may be left out.
+    public mutating func elements(
+        _ keys: ArraySlice<ElementKey>, of set: SetDefinition, onElement: (ObservedElement) -> Void
+    ) throws(NetlinkError) -> Bool {
+        // The kernel answers with a message of a page or two for each, and does not wait for room.
+        _ = socket.reserveReceiveBuffer(Self.mostKeys << 13)
+        var rest = keys
+        while !rest.isEmpty {
+            let some = rest.prefix(Self.mostKeys)
+            rest = rest.dropFirst(some.count)
+            do {
+                try get(NFT_MSG_GETSETELEM, .acknowledge, "looking up elements of \(set.name)", set.family) { buffer in
+                    buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table)
+                    buffer.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
+                    buffer.nested(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) { list in
+                        for key in some { list.element(key) }
+                    }
+                } onMessage: { message in
+                    Self.read(message, of: set, onElement)
+                }
+            } catch {
+                guard error.isAbsent else { throw error }
+                return false
+            }
+        }
+        return true
+    }
+
+    /// How many elements are asked for at once.
+    private static let mostKeys = 100
+
+    private static func read(_ message: Message, of set: SetDefinition, _ onElement: (ObservedElement) -> Void) {
+        let attributes = message.attributes(after: netfilterHeaderLength)
+        guard let list = attributes.first(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return }
+        for element in list.nested {
+            if let element = ObservedElement(element, of: set) { onElement(element) }
+        }
+    }
+
+    /// The number of the network namespace, which no other gets while the machine runs; nil if the kernel does not say
+    /// (Linux 5.14).
+    public var namespaceCookie: UInt64? { socket.namespaceCookie }
 
     private mutating func get(
         _ type: nf_tables_msg_types, _ flags: MessageFlags, _ operation: String, _ family: IPFamily?,
@@ -194,6 +236,17 @@ extension Batch {
         case .elements(let set):
             let key = refusal.offset.flatMap { element(inMessage: refusal.sequence, at: $0) }
             return (key.map { "element \(set.text(of: $0)) of " } ?? "elements of ") + set.reference
+        }
+    }
+}
+
+extension MessageBuffer {
+    /// Appends an element that is nothing but its key.
+    fileprivate mutating func element(_ key: ElementKey) {
+        nested(UInt16(NFTA_LIST_ELEM.rawValue)) { element in
+            element.nested(UInt16(NFTA_SET_ELEM_KEY.rawValue)) { value in
+                key.withBytes { value.attribute(UInt16(NFTA_DATA_VALUE.rawValue), bytes: $0) }
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ extension NFTablesBackend {
             if changes.isEmpty {
                 // From here on a change costs only what it touches.
                 state.settle()
+                record(nil, state)
                 return ChangeSummary()
             }
             do {
@@ -32,6 +33,7 @@ extension NFTablesBackend {
                 kernel.forgetHandles(of: changes.obsoleteSharedRules, changes.familiesToRebuild)
                 // A guarded transaction makes exactly one generation.
                 session.generation = isPatient ? session.generation.map { $0 &+ 1 } : nil
+                record(changes, state)
                 var summary = changes.summary
                 summary.udp = changes.udpChanges
                 return summary

@@ -19,6 +19,7 @@ extension NFTablesBackend {
             try session.commit(batch)
             kernel = KernelMemory()
             session.generation = nil
+            isRecordCurrent = false
             return ChangeSummary(removed: tables.count)
         } catch {
             throw error.backendError

@@ -12,6 +12,7 @@ extension NFTablesBackend {
             state.beginObservation()
             kernel = KernelMemory()
             session.generation = nil
+            isRecordCurrent = false
             do {
                 let pass = try observeOnce(into: &state)
                 if pass.isSound, pass.isUndisturbed { return }
@@ -39,18 +40,38 @@ extension NFTablesBackend {
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> (isSound: Bool, isUndisturbed: Bool) {
         let generation = try read { (socket) throws(NetlinkError) in try socket.generation() }
+        var known = try believed(at: generation, state)
         var isSound = true
         for family in IPFamily.allCases {
-            let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
-            guard let table = tables.first(where: { $0.name == Layout.table }) else { continue }
-            try Self.checkOwnership(table)
+            guard let table = try table(family) else { continue }
             state.observe(.table(family), .table(Protection.seen(table, layout.options)))
             try observeChains(table, into: &state)
-            isSound = try observeSets(table, into: &state) && isSound
+            isSound = try observeSets(table, &known, into: &state) && isSound
         }
+        known.confirm(in: &state)
         let after = try read { (socket) throws(NetlinkError) in try socket.generation() }
         session.generation = after
+        isRecordCurrent = known.isExact
+        believedSets = known.trusted
         return (isSound, after == generation)
+    }
+
+    /// Only a table of our name that is not ours: what is in ours does not matter, and takes long to read.
+    public mutating func findObstacles() throws(BackendError) {
+        do {
+            _ = try read { (socket) throws(NetlinkError) in try socket.generation() }
+            for family in IPFamily.allCases { _ = try table(family) }
+        } catch {
+            throw error.backendError
+        }
+    }
+
+    /// Our table; nil if it is not there.
+    private mutating func table(_ family: IPFamily) throws(KernelError) -> Table? {
+        let tables = try read { (socket) throws(NetlinkError) in try socket.tables(family) }
+        guard let table = tables.first(where: { $0.name == Layout.table }) else { return nil }
+        try Self.checkOwnership(table)
+        return table
     }
 
     /// A table of our name that somebody else made stays as it is.
@@ -97,7 +118,7 @@ extension NFTablesBackend {
     }
 
     private mutating func observeSets(
-        _ table: Table, into state: inout DeltaTracker<ObjectKey, ObjectValue>
+        _ table: Table, _ known: inout BelievedElements, into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> Bool {
         var isSound = true
         for set in try read({ (socket) throws(NetlinkError) in try socket.sets(of: table) }) where !set.isAnonymous {
@@ -106,6 +127,11 @@ extension NFTablesBackend {
             // A set that looks otherwise is made anew, so what is in it does not matter.
             state.observe(.set(table.family, set.name), .set(set.definition))
             guard isOurs, let id, let definition = set.definition, !id.role.isMemory else { continue }
+            if let doubts = known.trust(id, count: set.count) {
+                try lookUp(doubts, of: id, into: &state)
+                continue
+            }
+            if try hasNoOthers(id, count: set.count, into: &state) { continue }
             var count = 0
             try read { (socket) throws(NetlinkError) in
                 try socket.elements(of: definition) { element in

@@ -13,5 +13,9 @@ extension NFTablesBackend {
         try session.startWatching(tables: [Layout.table], bufferSize: bufferSize)
     }
 
-    public mutating func heardChanges() throws(BackendError) -> [ForeignChange] { try session.heardChanges() }
+    public mutating func heardChanges() throws(BackendError) -> [ForeignChange] {
+        let changes = try session.heardChanges()
+        recordGeneration()
+        return changes
+    }
 }

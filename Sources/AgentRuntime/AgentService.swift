@@ -105,7 +105,7 @@ struct AgentService: ServiceLifecycle.Service {
             throw error
         case .healthChecks(let ports): await running.healthCheckPorts.listen(on: ports)
         case .waitedLongEnough:
-            running.notifier.isReady("running, but not every source is complete")
+            running.notifier.isReady(running.reporter.read { $0.standing })
         case .checkKernel:
             running.checkKernel()
             running.sayWhatIsAwaited()

@@ -45,7 +45,7 @@ extension Succession.Verdict: CustomStringConvertible {
         case .wouldLose(let services):
             let first = services.sorted { $0.key < $1.key }.prefix(3).map { "\($0): \($1)" }.joined(separator: "; ")
             let more = services.count > 3 ? "; and \(services.count - 3) more" : ""
-            return "\(services.count) services would not be served any more: \(first)\(more)"
+            return "\(counted(services.count, "service")) would not be served any more: \(first)\(more)"
         }
     }
 }

@@ -99,7 +99,7 @@ struct AgentService: ServiceLifecycle.Service {
             if let error { try await giveUp(error, &running) }
         case .healthChecks(let ports): await running.healthCheckPorts.listen(on: ports)
         case .waitedLongEnough:
-            running.notifier.isReady("running, but not every source is complete")
+            running.notifier.isReady(running.reporter.read { $0.standing })
         case .checkKernel:
             running.checkKernel()
             running.sayWhatIsAwaited()

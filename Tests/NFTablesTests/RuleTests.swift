@@ -25,6 +25,9 @@ import Testing
         Case(
             [.member(key, of: "services", inverted: true), .verdict(.drop)],
             "ip daddr . meta l4proto . th dport != @services drop"),
+        Case(
+            [.member(key + [.sourceAddress(.ipv4)], of: "ranges"), .verdict(.drop)],
+            "ip daddr . meta l4proto . th dport . ip saddr @ranges drop"),
         Case([.address(.source, .equal, block("10.0.0.0/8")), .verdict(.accept)], "ip saddr 10.0.0.0/8 accept"),
         Case(
             [.address(.source, .notEqual, block("10.1.0.0/20")), .verdict(.return)], "ip saddr != 10.1.0.0/20 return"),
@@ -126,6 +129,8 @@ import Testing
         }
         return [
             SetDefinition(family: .ipv4, table: "round", name: "services", key: key),
+            SetDefinition(
+                family: .ipv4, table: "round", name: "ranges", key: key + [.sourceAddress(.ipv4)], holdsRanges: true),
             SetDefinition(
                 family: .ipv4, table: "round", name: "endpoints", key: key + [.randomSlot(modulus: 3)], data: endpoint),
             SetDefinition(

@@ -61,7 +61,7 @@ struct SetTests {
     ])
     func ranges(address: String, start: String, end: String, isThere: Bool) throws {
         let fields = serviceKey + [.sourceAddress(.ipv4)]
-        let dropped = try isDropped([.within(fields, of: "s"), .verdict(.drop)]) { table in
+        let dropped = try isDropped([.member(fields, of: "s"), .verdict(.drop)]) { table in
             var (from, to) = (try ElementKey.key(address, .tcp, 80), try ElementKey.key(address, .tcp, 80))
             from.append(try ip(start))
             to.append(try ip(end))
@@ -75,7 +75,7 @@ struct SetTests {
     /// Ranges may also be in a leading part.
     @Test func leadingRanges() throws {
         let fields: [Field] = [.sourceAddress(.ipv4), .destinationPort]
-        let dropped = try isDropped([.within(fields, of: "s"), .verdict(.drop)]) { table in
+        let dropped = try isDropped([.member(fields, of: "s"), .verdict(.drop)]) { table in
             var (from, to) = (try ElementKey.key("192.0.0.0"), try ElementKey.key("192.255.255.255"))
             from.append(port: 80)
             to.append(port: 80)

@@ -121,7 +121,9 @@ struct AgentNodeTests {
                 return heard.contains(text)
             }
         }
-        #expect(try await hears("READY=1\nSTATUS=1 services\n"))
+        #expect(try await hears("READY=1\nSTATUS=1 service\n"))
+        try agent.define(Sample.dns, in: "dns.yaml")
+        #expect(try await hears("STATUS=2 services\n"))
         #expect(try await hears("WATCHDOG=1\n"))
         heard = ""
         #expect(try await hears("WATCHDOG=1\n"), "also when nothing happens")

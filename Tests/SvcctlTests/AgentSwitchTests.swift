@@ -166,7 +166,7 @@ struct AgentSwitchTests {
         try #require(isReady)
         try configure("iptables")
         agent.signal(SIGHUP)
-        #expect(try await agent.says("1 services would not be served any more: shop/web: scheduler maglev"))
+        #expect(try await agent.says("1 service would not be served any more: shop/web: scheduler maglev"))
         #expect(try agent.metric("svcctl_configuration_pending") == 1)
         let status = try namespace.svcctl("status", "--socket", files["agent.sock"])
         #expect(status.output.contains("configuration: the loop goes on as before"), "\(status)")

@@ -24,17 +24,17 @@ final class SystemdNotifier: Sendable {
     }
 
     /// The first full state stands in the kernel, or it takes too long to wait for it.
-    func isReady(_ status: String) {
+    func isReady(_ text: String) {
         let isFirst = state.withLock { state in
-            defer { (state.isReady, state.status) = (true, status) }
-            return !state.isReady
+            guard !state.isReady else { return false }
+            (state.isReady, state.status) = (true, text)
+            return true
         }
-        if isFirst { send("READY=1\nSTATUS=\(Self.line(status))") }
+        if isFirst { send("READY=1\nSTATUS=\(Self.line(text))") } else { status(text) }
     }
 
-    /// What is in the way, or nil if nothing is.
-    func status(_ problem: String?) {
-        let text = problem ?? "running"
+    /// How things stand, for people. The service manager hears only of what is new.
+    func status(_ text: String) {
         let isNew = state.withLock { state in
             defer { state.status = text }
             return state.status != text

@@ -37,6 +37,12 @@ struct AgentRecord: Sendable {
     /// circle of restarts.
     static let longPatience = Duration.seconds(300)
 
+    /// What is in the way, or how much is served, for people.
+    var standing: String {
+        if let problem = news.state.problem?.message ?? lastError { return problem }
+        return readySince == nil ? "waiting for the first full state" : counted(engine.services, "service")
+    }
+
     /// Whether the agent does its work (semantics 49). Sources that do not answer do not count: a restart mends nothing.
     func isHealthy(at now: ContinuousClock.Instant = .now, patience: Duration = Self.patience) -> Bool {
         now - lastBeat < patience && pendingSince.map { now - $0 < patience } ?? true

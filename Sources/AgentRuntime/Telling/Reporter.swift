@@ -79,7 +79,7 @@ final class Reporter: AgentObserver {
         for name in before.keys.sorted() where refused[name] == nil { say(.mended, "\(name) is no longer refused") }
         let summary = report.summary
         let what =
-            "\(summary.added) objects added, \(summary.changed) changed, \(summary.removed) removed in \(took.forPeople)"
+            "\(counted(summary.added, "object")) added, \(summary.changed) changed, \(summary.removed) removed in \(took.forPeople)"
         if !drift.isEmpty {
             let culprits = Set(drift.map(\.description)).sorted().joined(separator: ", ")
             say(.drift, "mended what \(culprits) did: \(what)", .warning)
@@ -87,8 +87,11 @@ final class Reporter: AgentObserver {
             say(.synchronized, what, isFirst || isFull ? .info : .debug)
         }
         if isFirst {
-            say(.ready, "\(engine.services) services with \(engine.frontends) frontends stand in the kernel")
-            notifier.isReady("\(engine.services) services")
+            let services = counted(engine.services, "service")
+            say(.ready, "in the kernel now: \(services), \(counted(engine.frontends, "frontend"))")
+            notifier.isReady(read { $0.standing })
+        } else {
+            tellServiceManager()
         }
     }
 
@@ -102,6 +105,7 @@ final class Reporter: AgentObserver {
             return record.lastError != error.message
         }
         if isNew { say(.failed, "the kernel could not be brought up to date: \(error.message)", .error) }
+        tellServiceManager()
     }
 
     func kernelWasChanged(by changes: [ForeignChange]) {
@@ -133,8 +137,10 @@ final class Reporter: AgentObserver {
                 say(.source, "\(name) is up to date")
             }
         }
-        notifier.status(news.state.problem?.message)
+        tellServiceManager()
     }
+
+    private func tellServiceManager() { notifier.status(read { $0.standing }) }
 
     private func tellFindings(_ before: SourceNews, _ news: SourceNews) {
         let (old, new) = (Set(before.findings), Set(news.findings))

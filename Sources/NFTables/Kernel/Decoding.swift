@@ -182,7 +182,10 @@ extension Rule {
         var expressions: [Expression] = []
         if let iterator = nftnl_expr_iter_create(object) {
             defer { nftnl_expr_iter_destroy(iterator) }
-            while let expression = nftnl_expr_iter_next(iterator) { expressions.append(Expression(expression)) }
+            while let object = nftnl_expr_iter_next(iterator) {
+                let expression = Expression(object)
+                if !expression.doesNothing { expressions.append(expression) }
+            }
         }
         self.init(observed: expressions)
     }

@@ -41,6 +41,12 @@ extension Expression {
         self = Self.known(name, ExpressionReader(object: object)) ?? .other(name: name)
     }
 
+    /// A conversion that finds no whole number to convert.
+    var doesNothing: Bool {
+        guard case .toNetworkOrder(_, let length, let size) = self else { return false }
+        return length < size
+    }
+
     private static func known(_ name: String, _ reader: ExpressionReader) -> Expression? {
         switch name {
         case "payload": payload(reader)

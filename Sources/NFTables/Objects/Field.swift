@@ -179,17 +179,6 @@ extension [Field] {
     }
 }
 
-extension [Field] {
-    /// The same for a look-up in a set of ranges, where nft puts a conversion behind the protocol. It has no effect,
-    /// since one byte has no order, but a rule without it would not equal the one that nft makes of its text.
-    func loadForRanges() -> [Expression] {
-        load().flatMap { expression -> [Expression] in
-            guard case .meta(.transportProtocol, let register) = expression else { return [expression] }
-            return [expression, .toNetworkOrder(register, length: 1, size: 2)]
-        }
-    }
-}
-
 extension IPFamily {
     /// nft's name of the family and of its header: `ip` or `ip6`.
     public var nftName: String { self == .ipv4 ? "ip" : "ip6" }

@@ -7,7 +7,7 @@ extension Statement {
     /// The statement in nft's language.
     public var text: String {
         switch self {
-        case .member(let fields, let set, let inverted), .within(let fields, let set, let inverted):
+        case .member(let fields, let set, let inverted):
             "\(fields.text) \(inverted ? "!= " : "")@\(set)"
         case .address(let direction, let comparison, let block):
             "\(Self.field(direction, block).text) \(comparison == .equal ? "" : "!= ")\(Self.text(block))"
@@ -37,7 +37,7 @@ extension Statement {
     /// The statement as `nft -j` prints it.
     func json(_ family: IPFamily) -> JSON {
         switch self {
-        case .member(let fields, let set, let inverted), .within(let fields, let set, let inverted):
+        case .member(let fields, let set, let inverted):
             Self.match(inverted ? "!=" : "==", fields.json, .string("@\(set)"))
         case .address(let direction, let comparison, let block):
             Self.match(

@@ -27,6 +27,9 @@ public enum Expression: Hashable, Sendable {
     /// register = (register & mask) ^ xor, in place.
     case bitwise(Register, mask: [UInt8], xor: [UInt8])
     /// Swaps the bytes of each number of `size` bytes within the first `length` bytes of a register.
+    ///
+    /// Where a rule looks for the protocol, one byte, in a set of ranges, nft 1.0.6 asks for this with a size of 2. It does
+    /// nothing, and Linux 6.12.117 refuses it. We do not send it, and read rules as if they did not have it.
     case toNetworkOrder(Register, length: UInt32, size: UInt32)
     /// Goes on with the rule only if the register holds these bytes, or others.
     case compare(Register, Comparison, [UInt8])

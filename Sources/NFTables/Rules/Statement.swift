@@ -4,8 +4,6 @@ public import NetAddress
 public enum Statement: Hashable, Sendable {
     /// `ip daddr . meta l4proto . th dport @set`, or `!= @set`.
     case member([Field], of: String, inverted: Bool = false)
-    /// The same for a set that holds ranges.
-    case within([Field], of: String, inverted: Bool = false)
     /// `ip saddr 10.0.0.0/8` or `ip saddr != 10.0.0.0/8`. A zero-length prefix matches everything.
     case address(Direction, Comparison, CIDR)
     /// `fib daddr type local`: the address is one of the node's own.
@@ -60,8 +58,6 @@ extension Statement {
         switch self {
         case .member(let fields, let set, let inverted):
             fields.load() + [.lookup(set: set, .first, destination: nil, inverted: inverted)]
-        case .within(let fields, let set, let inverted):
-            fields.loadForRanges() + [.lookup(set: set, .first, destination: nil, inverted: inverted)]
         case .address(let direction, let comparison, let block):
             Self.compare(direction, comparison, block)
         case .isLocal(let direction, let isLocal):

@@ -29,7 +29,7 @@ extension Layout {
 
     private func sources(_ role: SetID.Role, _ family: IPFamily, areIn: Bool) -> Statement {
         let set = SetID(family, role)
-        return .within(set.definition.key, of: set.name, inverted: !areIn)
+        return .member(set.definition.key, of: set.name, inverted: !areIn)
     }
 
     /// All addresses of a service count together, so they lead to its number, which stands in the packet's destination

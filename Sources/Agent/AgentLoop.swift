@@ -52,6 +52,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var watched: Int32?
     private var isStopping = false
     private var untoldChanges = 0
+    /// What the sources said last, if the observer does not know it yet.
+    private var untoldNews: SourceNews?
     /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
     private var areHealthChecksNew = true
     /// When to look at what the backend has left in the kernel.
@@ -89,11 +91,13 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             if case .synchronize(let isFull) = step {
                 synchronize(isFull: isFull)
             } else {
+                tellNews()
                 wait(for: step)
             }
             hear()
             attend()
         }
+        tellNews()
     }
 
     private var now: SyncSchedule.Instant { clock.now - start }
@@ -156,10 +160,14 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             observer.healthChecksChanged(healthChecks.checks)
             healthCheckDisputes = healthChecks.findings(now: .now)
         }
-        observer.sourcesSpoke(
-            SourceNews(
-                findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
-                states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode))
+        untoldNews = SourceNews(
+            findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
+            states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode)
+    }
+
+    private mutating func tellNews() {
+        guard let news = untoldNews.take() else { return }
+        observer.sourcesSpoke(news)
     }
 
     /// Looks at what the sources say of this node. One that was about to go and is not there any more is gone, and does
@@ -229,16 +237,19 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
 
     private mutating func synchronize(isFull: Bool) {
         schedule.began(isFull: isFull)
+        // A change is carried out sooner than told of. A look at everything takes its time.
+        if isFull { tellNews() }
         let begin = clock.now
         do {
             var report = try engine.synchronize(isFull: isFull)
-            schedule.succeeded(
-                at: now, isFull: isFull, took: clock.now - begin, jitter: Double.random(in: 0..<1))
+            let took = clock.now - begin
+            tellNews()
+            schedule.succeeded(at: now, isFull: isFull, took: took, jitter: Double.random(in: 0..<1))
             if decoding > .zero { report.phases[.decode] = decoding }
             if planning > .zero { report.phases[.plan] = planning }
             (decoding, planning) = (.zero, .zero)
             observer.synchronized(
-                report, isFull: isFull, took: clock.now - begin,
+                report, isFull: isFull, took: took,
                 engine: EngineCounts(
                     services: engine.serviceCount, frontends: engine.frontendCount, conflicts: engine.conflicts))
             if isFull, let whenInPlace, whenInPlace() { self.whenInPlace = nil }
@@ -247,6 +258,7 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
                 observer.synchronizationFailed(problem, failures: schedule.failureCount)
             }
         } catch {
+            tellNews()
             schedule.failed(at: now, jitter: Double.random(in: 0..<1))
             observer.synchronizationFailed(error, failures: schedule.failureCount)
         }

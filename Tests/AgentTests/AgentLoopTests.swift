@@ -19,6 +19,7 @@ import Testing
             var failures = 0
         }
         let seen = Mutex(Seen())
+        let whenSourcesSpoke = Mutex<(@Sendable () -> Void)?>(nil)
 
         func isAlive() {}
         func synchronizationIsPending(changedServices: Int) {}
@@ -30,7 +31,7 @@ import Testing
         func kernelWasChanged(by changes: [ForeignChange]) {
             seen.withLock { $0.culprits += changes.map(\.processName) }
         }
-        func sourcesSpoke(_ news: SourceNews) {}
+        func sourcesSpoke(_ news: SourceNews) { whenSourcesSpoke.withLock { $0 }?() }
     }
 
     /// A loop that runs in a namespace of its own on a thread of its own.
@@ -96,6 +97,25 @@ import Testing
         try running.stop()
         // The rules stay when the agent goes.
         #expect(try running.lists("10.96.0.1 . tcp"))
+    }
+
+    /// Who waits for a change waits for the kernel, not for metrics and logs.
+    @Test func carriesOutBeforeItTells() async throws {
+        let running = try Running(NetworkNamespace("agent"))
+        running.say([Self.service(1)])
+        #expect(try await running.until { try running.lists("10.96.0.1 . tcp . 80 . 1 : 10.244.1.2 . 80") })
+        let wasThere = Mutex<Bool?>(nil)
+        let namespace = running.namespace
+        running.observer.whenSourcesSpoke.withLock { told in
+            told = {
+                let rules = try? namespace.tool(["nft", "list", "ruleset"])
+                wasThere.withLock { $0 = $0 ?? rules?.contains("10.244.1.7") }
+            }
+        }
+        running.say([Self.service(1, [1, 7])])
+        #expect(try await running.until { wasThere.withLock { $0 } != nil })
+        #expect(wasThere.withLock { $0 } == true)
+        try running.stop()
     }
 
     @Test func followsAndMends() async throws {

@@ -141,8 +141,14 @@ struct BelievedElements {
 }
 
 extension SetID.Role {
-    /// Whether elements come and go by transactions alone, and can be asked for one by one.
+    /// Whether elements are noted for the next start.
     var isRecorded: Bool {
+        // The next process numbers rates on its own: the same set has another ID there.
+        canBeAskedFor && self != .rateLimits
+    }
+
+    /// Whether elements come and go by transactions alone, and can be asked for one by one.
+    var canBeAskedFor: Bool {
         // Some kernels delete elements that count no connection.
         !isMemory && !holdsRanges && self != .connectionLimits
     }

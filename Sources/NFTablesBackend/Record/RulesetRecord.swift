@@ -61,11 +61,11 @@ struct RulesetRecord: ~Copyable {
         }
     }
 
-    /// What the words mean, which changes with the numbers of our sets' roles.
+    /// What the words mean, which changes with the numbers of our sets' roles, and with which of them are noted.
     private static var format: UInt64 {
         var digest = Digest(seed: 1)
         digest.add(UInt64(ElementSketch.wordCount))
-        for role in SetID.Role.allCases {
+        for role in SetID.Role.allCases where role.isRecorded {
             digest.add(UInt64(role.rawValue))
             digest.add(role.stem)
         }

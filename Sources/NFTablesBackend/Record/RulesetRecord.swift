@@ -87,8 +87,9 @@ struct RulesetRecord: ~Copyable {
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
-            status.st_mode & 0o022 == 0
+        // One with two names may be something else, which somebody has put here to see it overwritten.
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1,
+            status.st_uid == geteuid(), status.st_mode & 0o022 == 0
         else { return nil }
         if Int(status.st_size) != byteCount, ftruncate(descriptor, 0) != 0 { return nil }
         // Memory without a place in the file system would end the process when it is written to.

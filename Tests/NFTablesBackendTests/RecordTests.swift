@@ -6,6 +6,7 @@ import NFTables
 import NetAddress
 import ServiceModel
 import ServicePlan
+import Synchronization
 import Testing
 
 @testable import NFTablesBackend
@@ -215,6 +216,37 @@ import Testing
         try file.claim(namespace)
         let again = try Self.start(desired, file, in: namespace)
         #expect(!again.believed && again.left == [])
+    }
+
+    /// Others change what is ours and what is not while it is looked at.
+    @Test func isRightWhileOthersInterfere() throws {
+        let (namespace, file) = (try NetworkNamespace("record"), File())
+        let desired = Desired(services: [ConvergenceTests.web, ConvergenceTests.other])
+        _ = try Self.start(desired, file, in: namespace)
+        let isOver = Mutex(false)
+        let others = try BackgroundRun(in: namespace) {
+            while !isOver.withLock({ $0 }) {
+                try? namespace.nft("add table ip other\ndelete table ip other\n")
+                try? namespace.nft("delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }\n")
+            }
+        }
+        for _ in 0..<20 {
+            try namespace.run {
+                var options = desired.options
+                options.recordPath = file.path
+                var state = desired.tracker()
+                var backend = NFTablesBackend(options: options)
+                _ = try backend.startWatching()
+                try backend.observe(into: &state)
+                _ = try backend.apply(&state)
+                _ = try backend.heardChanges()
+            }
+        }
+        isOver.withLock { $0 = true }
+        try others.wait()
+        _ = try Self.start(desired, file, in: namespace)
+        let last = try Self.start(desired, file, in: namespace)
+        #expect(last.believed && last.isExact && last.left == [])
     }
 
     /// Where no file can be made, everything is read.

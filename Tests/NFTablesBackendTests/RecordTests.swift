@@ -2,9 +2,11 @@ import Dataplane
 import DataplaneConformance
 import DataplaneTestKit
 import Foundation
+import NFTables
 import NetAddress
 import ServiceModel
 import ServicePlan
+import Synchronization
 import Testing
 
 @testable import NFTablesBackend
@@ -19,6 +21,13 @@ import Testing
 
         var content: Data { get throws { try Data(contentsOf: URL(fileURLWithPath: path)) } }
 
+        /// Makes it say that what it has was there at the namespace's generation of now.
+        func claim(_ namespace: NetworkNamespace) throws {
+            let word = try 1 << 32 | UInt64(ConvergenceTests.generation(namespace))
+            let old = try content
+            try write(old.prefix(16) + withUnsafeBytes(of: word) { Data($0) } + old.dropFirst(24))
+        }
+
         /// In place, as who has it mapped writes.
         func write(_ data: Data) throws {
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
@@ -31,6 +40,8 @@ import Testing
     struct Start: Sendable {
         /// Whether the endpoints were believed.
         var believed = false
+        /// Whether that was all that should be there.
+        var isExact = false
         /// What was not as it should be.
         var differences: [DifferenceLine] = []
         /// What a look at everything finds afterwards.
@@ -48,6 +59,7 @@ import Testing
             _ = try backend.startWatching()
             try backend.observe(into: &state)
             start.believed = backend.believedSets.contains { $0.role == .endpoints }
+            start.isExact = backend.isRecordCurrent
             start.differences = NFTablesBackend.differences(in: state)
             #expect(try start.differences == desired.differencesHere(), "as who reads everything")
             #expect(try start.differences == desired.differencesHere(asksForAll: true), "as who asks for each element")
@@ -159,6 +171,9 @@ import Testing
         try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: file.path)
         try expectDisbelief("anybody's")
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+        try FileManager.default.linkItem(atPath: file.path, toPath: file.path + ".other")
+        try expectDisbelief("two names")
+        try FileManager.default.removeItem(atPath: file.path + ".other")
         #expect(try Self.start(new, file, in: namespace).believed)
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file.path))
         try handle.truncate(atOffset: 4096)
@@ -167,6 +182,71 @@ import Testing
         let elsewhere = try NetworkNamespace("record")
         #expect(try !Self.start(new, file, in: elsewhere).believed)
         try expectDisbelief("another namespace's")
+    }
+
+    /// What cannot be, as long as the kernel counts its changes, must still do no harm.
+    @Test func isNoMoreBelievedIfTheKernelContradicts() throws {
+        let (namespace, file) = (try NetworkNamespace("record"), File())
+        _ = try Self.start(Self.desired, file, in: namespace)
+        try namespace.nft("delete table ip svcctl\n")
+        try file.claim(namespace)
+        let again = try Self.start(Self.desired, file, in: namespace)
+        #expect(again.believed && !again.isExact && again.left == [], "IPv6 is still there")
+        let last = try Self.start(Self.desired, file, in: namespace)
+        #expect(last.isExact && last.differences == [], "what was made anew was noted once")
+    }
+
+    /// One set has an element too many, which newer kernels tell, and another set has a wrong one.
+    @Test func isNotBelievedInPart() throws {
+        let (namespace, file) = (try NetworkNamespace("record"), File())
+        let desired = Desired(services: [ConvergenceTests.web, ConvergenceTests.other])
+        _ = try Self.start(desired, file, in: namespace)
+        let counts = try namespace.run {
+            var socket = try NFTablesSocket()
+            return try socket.sets(of: Layout.table(.ipv4)).contains { $0.count != nil }
+        }
+        guard counts else { return }
+        try namespace.nft(
+            """
+            add element ip svcctl cluster_ips { 10.96.7.7 }
+            delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }
+            add element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 : 10.244.9.9 . 80 }
+
+            """)
+        try file.claim(namespace)
+        let again = try Self.start(desired, file, in: namespace)
+        #expect(!again.believed && again.left == [])
+    }
+
+    /// Others change what is ours and what is not while it is looked at.
+    @Test func isRightWhileOthersInterfere() throws {
+        let (namespace, file) = (try NetworkNamespace("record"), File())
+        let desired = Desired(services: [ConvergenceTests.web, ConvergenceTests.other])
+        _ = try Self.start(desired, file, in: namespace)
+        let isOver = Mutex(false)
+        let others = try BackgroundRun(in: namespace) {
+            while !isOver.withLock({ $0 }) {
+                try? namespace.nft("add table ip other\ndelete table ip other\n")
+                try? namespace.nft("delete element ip svcctl endpoints_2 { 10.96.0.10 . tcp . 80 . 1 }\n")
+            }
+        }
+        for _ in 0..<20 {
+            try namespace.run {
+                var options = desired.options
+                options.recordPath = file.path
+                var state = desired.tracker()
+                var backend = NFTablesBackend(options: options)
+                _ = try backend.startWatching()
+                try backend.observe(into: &state)
+                _ = try backend.apply(&state)
+                _ = try backend.heardChanges()
+            }
+        }
+        isOver.withLock { $0 = true }
+        try others.wait()
+        _ = try Self.start(desired, file, in: namespace)
+        let last = try Self.start(desired, file, in: namespace)
+        #expect(last.believed && last.isExact && last.left == [])
     }
 
     /// Where no file can be made, everything is read.

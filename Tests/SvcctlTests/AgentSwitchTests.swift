@@ -228,7 +228,7 @@ struct AgentSwitchTests {
         for _ in 1...2 {
             let waiting = try await AgentProcess.ready(in: lab.node, files, arguments("iptables"))
             #expect(try await waiting.says("nftables goes on"))
-            #expect(try await waiting.says("1 services would not be served any more: shop/web: scheduler maglev"))
+            #expect(try await waiting.says("1 service would not be served any more: shop/web: scheduler maglev"))
             #expect(try waiting.metric("svcctl_configuration_pending") == 1)
             #expect(try hasOnlyTable())
             waiting.signal(SIGKILL)
@@ -251,6 +251,32 @@ struct AgentSwitchTests {
         isOver.withLock { $0 = true }
         try crowd.wait()
         #expect(failures.withLock { $0 } == [])
+        #expect(try agent.stop().status == 0)
+    }
+
+    /// What a reload could not take is tried again also when another backend goes on meanwhile.
+    @Test func triesAgainWhileAnotherBackendGoesOn() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        func configure(_ more: String) throws {
+            try files.write("source: \"file:\(files["services"])\"\nbackend: iptables\n\(more)", to: "agent.yaml")
+        }
+        let web = Sample.service("shop/web", address: "10.96.0.10", #", "scheduler": "maglev""#)
+        let definitions = Sample.document(web)
+        #expect(try namespace.svcctl("apply", "-", input: definitions).status == 0)
+        try configure("")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        #expect(try await agent.until { try agent.get("/livez").status == 200 })
+        let other = try EchoServer(in: namespace, address: ip("127.0.0.1"), port: 10300, name: "other")
+        try configure("healthAddress: 127.0.0.1:10300\n")
+        agent.signal(SIGHUP)
+        #expect(try await agent.says("the configuration stays as it was: cannot listen on 127.0.0.1:10300"))
+        try agent.define(definitions)
+        #expect(try await agent.says("nftables goes on"))
+        #expect(try await agent.says("1 service would not be served any more"))
+        other.stop()
+        #expect(try await agent.until { try agent.get("/livez", port: 10300).status == 200 })
+        #expect(try await agent.says("the configuration that was read last can be taken now"))
         #expect(try agent.stop().status == 0)
     }
 

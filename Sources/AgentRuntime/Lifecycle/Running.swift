@@ -125,6 +125,13 @@ struct Running {
         rejected = nil
         reporter.note { $0.rejected = nil }
         retry.cancel()
+        if lacksSuccessor { retry.failed() }
+    }
+
+    /// Whether the cycle that runs is to be followed by another one, which could not be made yet.
+    private var lacksSuccessor: Bool {
+        guard successor == nil, let cycle else { return false }
+        return settings.loopSettings != cycle.settings.loopSettings
     }
 
     /// Tries again what failed.
@@ -134,9 +141,10 @@ struct Running {
         guard retry.isDue(number) else { return }
         if let rejected {
             await take(rejected.settings)
-        } else {
-            await prepareSuccessor()
+            // Those that were taken have seen to it.
+            guard self.rejected != nil else { return }
         }
+        if lacksSuccessor { await prepareSuccessor() }
     }
 
     /// Goes on with other settings. What does not concern the loop does not disturb it.
@@ -188,7 +196,8 @@ struct Running {
         do {
             let next = try Cycle(settings, reporter) { onHeard(number) }
             successor = (number, next)
-            retry.cancel()
+            // Settings that could not be taken wait for the same retry.
+            if rejected == nil { retry.cancel() }
             wait("\(next.verdict(following: cycle))")
         } catch {
             wait("\(error)")

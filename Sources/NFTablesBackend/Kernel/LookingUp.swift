@@ -28,7 +28,7 @@ extension NFTablesBackend {
     mutating func hasNoOthers(
         _ set: SetID, count: UInt32?, into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> Bool {
-        guard let count, count > largestRead, set.role.isRecorded else { return false }
+        guard let count, count > largestRead, set.role.canBeAskedFor else { return false }
         var keys: [ElementKey] = []
         keys.reserveCapacity(Int(count))
         state.forEachDesired { key, _ in

@@ -34,8 +34,8 @@ extension NFTablesBackend {
         "the ruleset keeps changing while it is read; is another program rewriting it all the time?"
     }
 
-    /// One pass. It is disturbed if anybody changed the ruleset meanwhile, and unsound if a list was visibly wrong: the
-    /// kernel may repeat and leave out elements of a set that it is still enlarging, without a word.
+    /// One pass. It is disturbed if anybody changed the ruleset meanwhile, and unsound if what was believed or listed was
+    /// visibly wrong: the kernel may repeat and leave out elements of a set that it is still enlarging, without a word.
     private mutating func observeOnce(
         into state: inout DeltaTracker<ObjectKey, ObjectValue>
     ) throws(KernelError) -> (isSound: Bool, isUndisturbed: Bool) {
@@ -53,7 +53,7 @@ extension NFTablesBackend {
         session.generation = after
         isRecordCurrent = known.isExact
         believedSets = known.trusted
-        return (isSound, after == generation)
+        return (isSound && !known.isWrong, after == generation)
     }
 
     /// Only a table of our name that is not ours: what is in ours does not matter, and takes long to read.

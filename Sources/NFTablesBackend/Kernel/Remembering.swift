@@ -102,8 +102,8 @@ struct BelievedElements {
     private var counts: [SetID: Int] = [:]
     /// The sets of which this has been believed.
     private(set) var trusted: Set<SetID> = []
-    /// Whether the kernel has proved any of it wrong.
-    private var isWrong = false
+    /// Whether the kernel has proved any of it wrong. Then nothing of it is worth anything.
+    private(set) var isWrong = false
 
     /// Nothing.
     init() {}
@@ -113,8 +113,8 @@ struct BelievedElements {
         self.counts = counts
     }
 
-    /// Whether everything is known to be as it should.
-    var isExact: Bool { doubts?.isEmpty == true && !isWrong }
+    /// Whether everything is known to be as it should, and was there to be believed.
+    var isExact: Bool { doubts?.isEmpty == true && !isWrong && counts.keys.allSatisfy(trusted.contains) }
 
     /// The elements of a set to ask for, while all others are believed; nil if the whole set must be read.
     ///
@@ -141,8 +141,14 @@ struct BelievedElements {
 }
 
 extension SetID.Role {
-    /// Whether elements come and go by transactions alone, and can be asked for one by one.
+    /// Whether elements are noted for the next start.
     var isRecorded: Bool {
+        // The next process numbers rates on its own: the same set has another ID there.
+        canBeAskedFor && self != .rateLimits
+    }
+
+    /// Whether elements come and go by transactions alone, and can be asked for one by one.
+    var canBeAskedFor: Bool {
         // Some kernels delete elements that count no connection.
         !isMemory && !holdsRanges && self != .connectionLimits
     }

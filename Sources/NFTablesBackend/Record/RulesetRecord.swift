@@ -61,11 +61,11 @@ struct RulesetRecord: ~Copyable {
         }
     }
 
-    /// What the words mean, which changes with the numbers of our sets' roles.
+    /// What the words mean, which changes with the numbers of our sets' roles, and with which of them are noted.
     private static var format: UInt64 {
         var digest = Digest(seed: 1)
         digest.add(UInt64(ElementSketch.wordCount))
-        for role in SetID.Role.allCases {
+        for role in SetID.Role.allCases where role.isRecorded {
             digest.add(UInt64(role.rawValue))
             digest.add(role.stem)
         }
@@ -87,8 +87,9 @@ struct RulesetRecord: ~Copyable {
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
-            status.st_mode & 0o022 == 0
+        // One with two names may be something else, which somebody has put here to see it overwritten.
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1,
+            status.st_uid == geteuid(), status.st_mode & 0o022 == 0
         else { return nil }
         if Int(status.st_size) != byteCount, ftruncate(descriptor, 0) != 0 { return nil }
         // Memory without a place in the file system would end the process when it is written to.

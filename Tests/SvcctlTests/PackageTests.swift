@@ -44,8 +44,12 @@ import Testing
         #expect(fields.contains("libmnl0") && fields.contains("libc6"))
     }
 
-    @Test func termsAreUnknown() throws {
+    /// What cannot be done is said, and nothing is made.
+    @Test(arguments: ["deb/build", "image/build"]) func refusals(_ script: String) throws {
         let files = try Files()
+        let both = try hostProgram(
+            ["\(Self.deploy)/\(script)", "--binary", Svcctl.path(), "--without-ipset", files.directory])
+        #expect(both.status == 64 && both.errors.contains("leave it out, or --binary"))
         // Away from where it was built, nobody knows whose terms go with it.
         let copy = "\(files.directory)/svcctl"
         try "#!/bin/sh\n".write(toFile: copy, atomically: false, encoding: .utf8)

@@ -22,7 +22,7 @@ import Testing
     @Test(.enabled(if: has("dpkg-deb") && has("objdump"))) func debianPackage() throws {
         let files = try Files()
         let build = try hostProgram(
-            ["\(Self.deploy)/deb/build", "--binary", Svcctl.path(), files.directory],
+            ["\(Self.deploy)/deb/build", "--uncompressed", "--binary", Svcctl.path(), files.directory],
             timeout: .seconds(120))
         #expect(build.status == 0, "\(build.errors)")
         let package = build.output.trimmingCharacters(in: .whitespacesAndNewlines)

@@ -228,7 +228,7 @@ struct AgentSwitchTests {
         for _ in 1...2 {
             let waiting = try await AgentProcess.ready(in: lab.node, files, arguments("iptables"))
             #expect(try await waiting.says("nftables goes on"))
-            #expect(try await waiting.says("1 services would not be served any more: shop/web: scheduler maglev"))
+            #expect(try await waiting.says("1 service would not be served any more: shop/web: scheduler maglev"))
             #expect(try waiting.metric("svcctl_configuration_pending") == 1)
             #expect(try hasOnlyTable())
             waiting.signal(SIGKILL)

@@ -112,6 +112,25 @@ final class Trial {
             source: source.boundAddress(address.family), sourcePort: sourcePort, timeout: timeout)
     }
 
+    /// What becomes of a TCP connection from each of these sources to each of these addresses. All are tried at once, so
+    /// that silence is waited for but once.
+    func outcomes(
+        from sources: [Source], to addresses: [IPAddress], port: UInt16 = 80, patience: Duration
+    ) throws -> [(source: Source, address: IPAddress, outcome: Outcome)] {
+        attempts += sources.count * addresses.count
+        let found = try Client.probe(
+            sources.map { source in
+                ProbeBatch(
+                    from: source.namespace,
+                    addresses.map {
+                        Probe($0, port: port, source: source.boundAddress($0.family), patience: patience)
+                    })
+            })
+        return zip(sources, found).flatMap { source, found in
+            zip(addresses, found).map { (source, $0, $1) }
+        }
+    }
+
     /// How many of so many connections a server gets.
     func share(of server: String, in count: Int, from source: Source, to address: IPAddress) throws -> Int {
         attempts += count
@@ -129,7 +148,10 @@ final class Trial {
 
     /// Tries addresses that nothing serves: what is sent there leaves by the default route and ends in silence.
     func expectSilence(_ addresses: [IPAddress], port: UInt16 = 80, _ what: String) throws {
-        for address in addresses { try expect(.dropped, at: address, port: port, what) }
+        let cells = addresses.flatMap { address in
+            sources.map { cell($0, address, port, .tcp, .dropped, "\(what) (\(address))") }
+        }
+        try examine(cells, thoroughly: true)
     }
 
     private func cell(

@@ -99,6 +99,8 @@ import Yams
         let flags = (container["args"] as? [String] ?? []).filter { $0.hasPrefix("--") }
         let known = ["--config"] + AgentOption.allCases.map(\.flag)
         #expect(!flags.isEmpty && flags.allSatisfy { known.contains($0) })
+        // No limit, which would kill the agent of a large cluster.
+        #expect(Set((container["resources"] as? [String: Any] ?? [:]).keys) == ["requests"])
         let security = try #require(container["securityContext"] as? [String: Any])
         let capabilities = try #require(security["capabilities"] as? [String: [String]])
         #expect(capabilities == ["drop": ["ALL"], "add": ["NET_ADMIN"]])

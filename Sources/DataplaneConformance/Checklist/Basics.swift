@@ -112,11 +112,11 @@ extension ConformanceTest {
                 return try EchoServer(in: trial.lab.node, address: any, port: 2222, name: "host")
             }
             defer { for server in servers { server.stop() } }
-            for address in service.clusterIPs + service.externalIPs + service.loadBalancerIPs {
-                for source in trial.sources {
-                    let outcome = trial.probe(from: source, to: address, port: 2222, timeout: .milliseconds(150))
-                    trial.check(outcome.server == nil, "\(address) port 2222 from \(source.name): \(outcome)")
-                }
+            let found = try trial.outcomes(
+                from: trial.sources, to: service.clusterIPs + service.externalIPs + service.loadBalancerIPs,
+                port: 2222, patience: .milliseconds(300))
+            for (source, address, outcome) in found {
+                trial.check(outcome.server == nil, "\(address) port 2222 from \(source.name): \(outcome)")
             }
             for family in IPFamily.allCases {
                 let outcome = trial.probe(from: trial.lab.client, to: Lab.nodeAddresses[family], port: 2222)

@@ -83,10 +83,10 @@ extension ConformanceTest {
                 service.endpoints = endpoints
                 try trial.apply([service])
                 check(connections, trial)
-                for address in service.externalIPs {
-                    let outcome = trial.probe(
-                        from: trial.lab.pod, to: address,
-                        timeout: fate == .timedOut ? .milliseconds(200) : .seconds(5))
+                let found = try trial.outcomes(
+                    from: [trial.lab.pod], to: service.externalIPs,
+                    patience: fate == .timedOut ? .milliseconds(200) : .seconds(5))
+                for (_, address, outcome) in found {
                     trial.check(outcome == fate, "a new connection to \(address): \(outcome)")
                 }
             }
@@ -94,8 +94,9 @@ extension ConformanceTest {
         ConformanceTest("rules that somebody deleted come back") { trial in
             try trial.apply([web, other])
             try trial.system.damage(in: trial.lab.node)
-            for address in web.clusterIPs {
-                let outcome = trial.probe(from: trial.lab.client, to: address, timeout: .milliseconds(200))
+            let found = try trial.outcomes(
+                from: [trial.lab.client], to: web.clusterIPs, patience: .milliseconds(200))
+            for (_, _, outcome) in found {
                 trial.check(outcome.server == nil, "the damage did nothing: \(outcome)")
             }
             let seen = try trial.system.differences(trial.state, in: trial.lab.node)

@@ -68,13 +68,12 @@ extension ConformanceTest {
             for (blocks, isOpen) in [([], true), (["10.96.0.0/16", "fd00:96::/64"], false)] as [([String], Bool)] {
                 node.serviceCIDRs = blocks.compactMap { CIDR($0) }
                 try trial.apply([service], node: node)
-                for address in unallocated {
-                    for source in [trial.lab.nodeItself, trial.lab.pod, trial.lab.remotePod] {
-                        let outcome = trial.probe(
-                            from: source, to: address, timeout: isOpen ? .seconds(5) : .milliseconds(150))
-                        trial.check(
-                            outcome.server == (isOpen ? "outside" : nil), "\(address) from \(source.name): \(outcome)")
-                    }
+                let found = try trial.outcomes(
+                    from: [trial.lab.nodeItself, trial.lab.pod, trial.lab.remotePod], to: unallocated,
+                    patience: isOpen ? .seconds(5) : .milliseconds(300))
+                for (source, address, outcome) in found {
+                    trial.check(
+                        outcome.server == (isOpen ? "outside" : nil), "\(address) from \(source.name): \(outcome)")
                 }
                 try trial.examine()
             }

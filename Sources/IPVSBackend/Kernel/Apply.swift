@@ -49,6 +49,10 @@ extension IPVSBackend {
     // MARK: - Before anything is changed
 
     private mutating func check(_ changes: Changes) throws(BackendError) {
+        if changes.addresses.added.contains(where: otherAddresses.contains) {
+            // What was read last may be old.
+            _ = try readDevice()
+        }
         let hijacked = changes.addresses.added.filter { otherAddresses.contains($0) }
         if let first = hijacked.first {
             let what =
@@ -93,7 +97,7 @@ extension IPVSBackend {
     private mutating func carryOut(
         _ changes: Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) -> Bool {
-        let busy = try busyServers(changes.servers)
+        let busy = try busyServers(changes)
         try makeSets(changes)
         try removeElements(changes) { $0 == .services }
         try addElements(changes) { $0 != .services }

@@ -89,9 +89,11 @@ extension IPVSBackend {
         for status in try callIPVS({ (socket) throws(NetlinkError) in try socket.virtualServers() }) {
             let id = status.server.id
             guard Self.isOurs(id, addresses, nodePorts) else { continue }
+            // Where another interface has a service's address, nobody may stay.
+            let isLost = id.isFor(addresses) && id.isFor(otherAddresses)
             for real in try callIPVS({ (socket) throws(NetlinkError) in try socket.realServers(of: id) }) {
                 let key = ObjectKey.realServer(id, real.server.id)
-                if state[key] == nil, real.server.weight == 0, id.hasConnections, real.isBusy {
+                if state[key] == nil, real.server.weight == 0, id.hasConnections, real.isBusy, !isLost {
                     leaving.insert(real.server.id, of: id)
                 } else {
                     state.observe(key, .realServer(real.server))
@@ -123,7 +125,8 @@ extension IPVSBackend {
     mutating func keepPlace(
         of element: SetElement, in id: SetID, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) -> Bool {
-        guard let mark = element.mark?.value, state[.element(id, element.key)] == nil,
+        guard case .addressPort(let address, _, _) = element.key, !otherAddresses.contains(address),
+            let mark = element.mark?.value, state[.element(id, element.key)] == nil,
             state[.element(SetID(.services, id.family), element.key)] == nil,
             state[.element(SetID(.nodePorts, id.family), element.key)] == nil
         else { return false }

@@ -1,7 +1,6 @@
 public import Dataplane
 internal import IPSet
 internal import IPVS
-internal import Links
 internal import NetAddress
 internal import Netlink
 
@@ -137,20 +136,6 @@ extension IPVSBackend {
         return try body(&self)
     }
 
-    private mutating func addAddresses(_ changes: Changes) throws(BackendError) {
-        let added = changes.addresses.added
-        guard changes.addsDevice || !added.isEmpty else { return }
-        let found = changes.addsDevice ? try readDevice().device : nil
-        try callLinks { (socket) throws(LinkError) in
-            var device = found
-            if let found { device = try socket.setUp(found, alias: Layout.deviceAlias) }
-            if device == nil, !changes.addsDevice { device = try socket.link(named: Layout.device) }
-            let ready =
-                if let device { device } else { try socket.addDummy(Layout.device, alias: Layout.deviceAlias) }
-            try socket.add(added, to: ready)
-        }
-    }
-
     /// - Returns: false if something was there that was to be made.
     mutating func send(_ batch: IPVSBatch) throws(BackendError) -> Bool {
         guard !batch.isEmpty else { return true }
@@ -193,14 +178,5 @@ extension IPVSBackend {
         let addresses = changes.addresses.removed.filter { !traces.contain($0) }
         if !addresses.isEmpty { try remove(addresses) }
         try removeElements(changes) { $0 != .services }
-    }
-
-    mutating func remove(_ addresses: [IPAddress]) throws(BackendError) {
-        try measure { (backend) throws(BackendError) in
-            try backend.callLinks { (socket) throws(LinkError) in
-                guard let device = try socket.link(named: Layout.device) else { return }
-                try socket.remove(addresses, from: device)
-            }
-        }
     }
 }

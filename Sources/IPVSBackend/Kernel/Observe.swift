@@ -34,32 +34,6 @@ extension IPVSBackend {
         return addresses
     }
 
-    /// Our device, with its addresses; and notes those of the others.
-    mutating func readDevice() throws(BackendError) -> (device: Link?, addresses: Set<IPAddress>) {
-        let (all, found) = try callLinks { (socket) throws(LinkError) in
-            (try socket.links(), try socket.addresses())
-        }
-        // One that a process ended upon before it was ready is made anew.
-        let device = all.first { $0.name == Layout.device && !$0.isUnfinished }
-        if let device { try Self.check(device) }
-        // What kube-proxy has on its device passes to ours.
-        let passing = Set(
-            all.filter { $0.name == ServiceDevice.predecessor }.map(\.index) + (device.map { [$0.index] } ?? []))
-        otherAddresses = Set(found.filter { !passing.contains($0.link) }.map(\.address))
-        // The kernel gives each interface an address for its own link.
-        let ours = found.filter { $0.link == device?.index && !$0.address.isLinkLocal }
-        return (device, Set(ours.map(\.address)))
-    }
-
-    private static func check(_ device: Link) throws(BackendError) {
-        guard device.kind == "dummy", device.alias == Layout.deviceAlias else {
-            throw BackendError(
-                .foreign,
-                "the interface \(device.name) is there, but was not made by svcctl (it is no dummy interface with the alias "
-                    + "`\(Layout.deviceAlias)`); remove it with `ip link delete \(device.name)` if nobody needs it")
-        }
-    }
-
     // MARK: - Sets
 
     /// - Returns: the contents of the sets that are as they should be.

@@ -1,14 +1,51 @@
 import Dataplane
 import DataplaneConformance
 import DataplaneTestKit
-import IPVSBackend
 import NetAddress
 import ServiceModel
 import Testing
 
+@testable import IPVSBackend
+
 extension WithKernel {
     /// The interface that has the service addresses, in a node that is not as one would wish.
     @Suite struct DeviceTests {
+        /// A node without IPv6 serves what it can: IPv6 is set on for our interface, and for no other.
+        @Test(.enabled(if: KernelModules.hasIPv6, "the kernel has no IPv6")) func nodesWithoutIPv6() throws {
+            let namespace = try NetworkNamespace("no-ipv6")
+            try namespace.sysctl("net.ipv6.conf.all.disable_ipv6", "1")
+            func isServed() throws {
+                let changes = try Ours.desired.apply(in: namespace)
+                #expect(!changes.isEmpty)
+                #expect(try Ours.desired.differences(in: namespace) == [])
+                let addresses = try namespace.tool(["ip", "-o", "address", "show", "dev", "svcctl0"])
+                #expect(addresses.contains("10.96.0.10/32") && addresses.contains("fd00:96::10/128"), "\(addresses)")
+                #expect(try namespace.sysctl("net.ipv6.conf.lo.disable_ipv6") == "1")
+            }
+            try isServed()
+            // Who sets it off everywhere takes the addresses away.
+            try namespace.sysctl("net.ipv6.conf.all.disable_ipv6", "1")
+            try isServed()
+        }
+
+        /// A kernel that was started without IPv6 serves what it can, and has no differences for the rest.
+        @Test(.enabled(if: !KernelModules.hasIPv6, "the kernel has IPv6; hack/vm --append ipv6.disable=1 has none"))
+        func kernelsWithoutIPv6() throws {
+            let namespace = try NetworkNamespace("no-ipv6")
+            try Desired(services: []).apply(in: namespace)
+            for services in [[Ours.web], [], [Ours.web]] {
+                let desired = Desired(services: services)
+                let changes = try desired.apply(in: namespace)
+                #expect(!changes.isEmpty)
+                #expect(try desired.differences(in: namespace) == [])
+            }
+            let addresses = try namespace.tool(["ip", "-o", "address", "show", "dev", "svcctl0"])
+            #expect(addresses.contains("10.96.0.10/32") && !addresses.contains("inet6"), "\(addresses)")
+            let servers = try namespace.tool(["ipvsadm", "-S", "-n"])
+            #expect(servers.contains("-a -t 10.96.0.10:80 -r 10.244.1.2:8080") && !servers.contains("["), "\(servers)")
+            #expect(try Ours.removeAll(in: namespace) > 30)
+        }
+
         /// Everything of ours goes, and what is not is named.
         @Test func cleaningUpBesideAForeignInterface() throws {
             let namespace = try NetworkNamespace("replaced")

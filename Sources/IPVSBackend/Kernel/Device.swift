@@ -53,8 +53,18 @@ extension IPVSBackend {
             if device == nil, !changes.addsDevice { device = try socket.link(named: Layout.device) }
             let ready =
                 if let device { device } else { try socket.addDummy(Layout.device, alias: Layout.deviceAlias) }
+            if added.contains(where: { $0.family == .ipv6 }) { Self.enableIPv6(on: ready) }
             try socket.add(added, to: ready)
         }
+    }
+
+    /// A node may have IPv6 set off for all interfaces. Ours leads nowhere, so that it gives nobody IPv6 who has none; and
+    /// without it, services that have both families could not be served at all. If it cannot be set, the addresses are
+    /// refused, and that is told.
+    private static func enableIPv6(on device: Link) {
+        let name = "net/ipv6/conf/\(device.name)/disable_ipv6"
+        guard let value = try? Sysctl.read(name), value != "0" else { return }
+        try? Sysctl.write(name, "0")
     }
 
     mutating func remove(_ addresses: [IPAddress]) throws(BackendError) {

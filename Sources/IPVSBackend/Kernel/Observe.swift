@@ -21,6 +21,8 @@ extension IPVSBackend {
             for element in content.elements { _ = keepPlace(of: element, in: id, state) }
         }
         note(addresses, contents, in: &state)
+        // What the kernel cannot have is no difference.
+        if !KernelModules.hasIPv6 { state.observeDesired(where: \.needsIPv6) }
     }
 
     // MARK: - The device

@@ -59,6 +59,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     /// When to look at what the backend has left in the kernel.
     private var attentionDue: SyncSchedule.Instant?
     private var healthCheckDisputes: [SourceFinding] = []
+    /// What sources found, and how they stand all together, when one of them spoke last.
+    private var (findings, state): ([SourceFinding], SourceState) = ([], .loading(nil))
 
     /// - Parameter observer: is told what happens, on the loop's thread.
     public init(_ backend: consuming Backend, setup: LoopSetup, inbox: Inbox, observer: any AgentObserver) {
@@ -154,14 +156,19 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         }
         beginIfPossible()
         tellPending()
+        (findings, state) = (merged.findings, merged.state)
+        tellSources()
+    }
+
+    private mutating func tellSources() {
         // Half of them would close ports that the other half has.
-        if merged.isComplete, areHealthChecksNew {
+        if sources.isComplete, areHealthChecksNew {
             areHealthChecksNew = false
             observer.healthChecksChanged(healthChecks.checks)
             healthCheckDisputes = healthChecks.findings(now: .now)
         }
         untoldNews = SourceNews(
-            findings: merged.findings + healthCheckDisputes, unfit: admission.reasons, state: merged.state,
+            findings: findings + healthCheckDisputes, unfit: admission.reasons, state: state,
             states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode)
     }
 
@@ -184,9 +191,10 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private mutating func take(_ addresses: Set<IPAddress>) {
         var moved = node
         moved.addresses = addresses
-        move(to: moved)
+        let isOther = move(to: moved)
         beginIfPossible()
         tellPending()
+        if isOther { tellSources() }
     }
 
     private mutating func beginIfPossible() {
@@ -196,15 +204,20 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
         schedule.sourcesAreComplete()
     }
 
-    private mutating func move(to node: NodeFacts) {
-        guard node != self.node else { return }
+    /// - Returns: whether it makes services fit, or unfit.
+    @discardableResult
+    private mutating func move(to node: NodeFacts) -> Bool {
+        guard node != self.node else { return false }
         self.node = node
-        let readmitted = admission.readmit(on: node)
+        let changes = admission.readmit(engine.services, on: node)
         plan {
             $0.move(to: node)
-            if !readmitted.isEmpty { $0.take(readmitted) }
+            if !changes.isEmpty { $0.take(changes) }
         }
+        areHealthChecksNew = healthChecks.update(changes) || areHealthChecksNew
+        untoldChanges += changes.count
         schedule.definitionsChanged()
+        return !changes.isEmpty
     }
 
     private mutating func tellPending() {

@@ -33,6 +33,8 @@ public struct ReconcileEngine<Backend: DataplaneBackend & ~Copyable>: ~Copyable 
 
     public var serviceCount: Int { plans.serviceCount }
     public var frontendCount: Int { plans.frontendCount }
+    /// The services as they were taken in, in no order.
+    public var services: some Collection<Service> { plans.services }
     /// Frontends that services do not get, because older ones have them.
     public var conflicts: [FrontendClaims.Conflict] { plans.conflicts }
 

@@ -54,12 +54,21 @@ extension IPVSBackend {
                     + "iptables")
         }
         let own = node.addresses ?? []
-        for address in service.clusterIPs + service.externalIPs + service.loadBalancerIPs where own.contains(address) {
+        let addresses = service.clusterIPs + service.externalIPs + service.loadBalancerIPs
+        for address in addresses where own.contains(address) {
             refuse(
                 "\(address) is an address of the node itself, and --backend ipvs would take it away from its interface; use "
                     + "a node port, or another address")
         }
         if service.virtualServer.forwardingMethod != .masquerade { limits += untranslatedLimits(service) }
+        let isIPv6Off = !own.isEmpty && own.allSatisfy { $0.family == .ipv4 }
+        if isIPv6Off, let example = addresses.first(where: { $0.family == .ipv6 }) {
+            limits.append(
+                BackendLimit(
+                    isRefused: false,
+                    message: "IPv6 seems to be off on this node, which has no address of it; nobody reaches \(example) here "
+                        + "then"))
+        }
         if node.addresses == nil, service.ports.contains(where: { $0.nodePort != nil }) {
             limits.append(
                 BackendLimit(

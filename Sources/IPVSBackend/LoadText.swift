@@ -35,7 +35,7 @@ public struct LoadText: ~Copyable {
             case (.element(let id, let element), .element(let mark, let name)):
                 elements[id, default: [:]][element] = SetElement(element, mark: mark, comment: name)
             case (.virtualServer(let id), .virtualServer(let server)):
-                // Addresses of a service share what the node's own clients get.
+                // The node's addresses share what its own clients get at a node port.
                 if servers.updateValue(server, forKey: id) != nil { reals[id] = [] }
             case (.realServer(let id, _), .realServer(let real)): reals[id, default: []].append(real)
             default: break

@@ -19,6 +19,15 @@ public enum ObjectKey: Hashable, Sendable {
     case strayRule(IPFamily, XTTable, String, UInt64)
     case virtualServer(VirtualServerID)
     case realServer(VirtualServerID, RealServerID)
+
+    /// Whether a kernel that was started without IPv6 does not take it.
+    var needsIPv6: Bool {
+        switch self {
+        case .address(let address): address.family == .ipv6
+        case .virtualServer(let id), .realServer(let id, _): id.family == .ipv6
+        default: false
+        }
+    }
 }
 
 /// What an object holds.

@@ -43,6 +43,9 @@ public struct LivePlans: Sendable {
     /// The plans of all services, in no order.
     public var all: some Collection<PlannedService> { entries.values.lazy.map(\.admitted) }
 
+    /// The services as they were taken in, in no order.
+    public var services: some Collection<Service> { entries.values.lazy.map(\.service) }
+
     /// All frontends that two services want, in order of the loser.
     public var conflicts: [FrontendClaims.Conflict] {
         lost.sorted { $0.key < $1.key }.flatMap(\.value)

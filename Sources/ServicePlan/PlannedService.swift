@@ -39,8 +39,8 @@ public struct Frontend: Hashable, Sendable {
     /// What becomes of connections from this node's pods and processes, where that is something else: the short circuit
     /// of external traffic policy Local (semantics 20, 27). Pods are not masqueraded then, the node's processes are.
     public var nodeTreatment: Treatment?
-    /// Names, where there is a ``nodeTreatment``, its targets in the kernel: the same for all addresses of a service port,
-    /// and unique among all such numbers and those of pools and limits; below ``PoolNumbers/nodeClientCount``.
+    /// Names, where there is a ``nodeTreatment``, its targets in the kernel: unique among all such numbers and those of pools
+    /// and limits, but for a node port, which has one in both families; below ``PoolNumbers/nodeClientCount``.
     public var nodeClientNumber: UInt32?
     /// Who may connect; nil is everybody, an empty list nobody. Blocks are of the address's family and in order, and
     /// none lies within another.

@@ -116,14 +116,19 @@ extension PlannedService {
         }
     }
 
-    /// Keeps the numbers that an older plan of the same service has.
+    /// Keeps the numbers that an older plan of the same service and with the same frontends has.
     ///
     /// - Returns: whether what is counted and remembered is the same; else nothing is done.
     mutating func takeNumbers(of old: PlannedService) -> Bool {
         guard limitNumber == nil, old.limitNumber == nil, pools.count == old.pools.count,
-            zip(pools, old.pools).allSatisfy({ ownerName($0) == ownerName($1) })
+            zip(pools, old.pools).allSatisfy({ ownerName($0) == ownerName($1) }),
+            frontends.count == old.frontends.count,
+            zip(frontends, old.frontends).allSatisfy({ ($0.nodeClientNumber == nil) == ($1.nodeClientNumber == nil) })
         else { return false }
         for index in pools.indices { pools[index].number = old.pools[index].number }
+        for index in frontends.indices where frontends[index].nodeClientNumber != nil {
+            frontends[index].nodeClientNumber = old.frontends[index].nodeClientNumber
+        }
         return true
     }
 
@@ -138,9 +143,11 @@ extension PlannedService {
         }
     }
 
-    /// The same for all addresses of a service port.
+    /// Each address has one of its own: connections to one that goes can be told from those to others. Node ports, whose
+    /// addresses stay the node's whatever becomes of the service, have one together.
     func nodeClientName(_ frontend: Frontend) -> String {
-        "\(name) \(frontend.portName)/\(frontend.transport.kubernetesName) node clients"
+        let place = frontend.address.ip.map { "\($0)" } ?? "node port"
+        return "\(name) \(place) \(frontend.port)/\(frontend.transport.kubernetesName) node clients"
     }
 
     private func ownerName(_ pool: Pool) -> String { "\(name) \(pool.label)" }

@@ -35,14 +35,50 @@ import Testing
         node.addresses = Set(service.clusterIPs)
         var admitted = admission.admit([service.name: service], on: node)
         #expect(admitted.isEmpty)
-        admitted = admission.readmit(on: node)
+        admitted = admission.readmit([], on: node)
         #expect(admitted.isEmpty)
         node.addresses = []
-        admitted = admission.readmit(on: node)
+        admitted = admission.readmit([], on: node)
         #expect(admitted == [service.name: service])
         #expect(admission.reasons.isEmpty)
-        admitted = admission.readmit(on: node)
+        admitted = admission.readmit([], on: node)
         #expect(admitted.isEmpty)
+    }
+
+    /// A service that is served is left out when the node gets what it cannot be served beside, in its newest form it comes
+    /// back.
+    @Test func leavesOutWhatDoesNotFitTheNodeAnyMore() {
+        var admission = Admission { service, node in
+            if service.scheduler == .maglev { return "no maglev" }
+            return node.addresses?.isDisjoint(with: service.clusterIPs) == false ? "the node's own" : nil
+        }
+        let (service, other) = (Self.service(1), Self.service(2))
+        let newer = Self.service(1) { $0.endpoints = [] }
+        var node = NodeFacts()
+        var changes = admission.admit([service.name: service, other.name: other], on: node)
+        #expect(changes.count == 2)
+        node.addresses = Set(service.clusterIPs)
+        changes = admission.readmit([service, other], on: node)
+        #expect(changes == [service.name: nil])
+        let reason = "the node's own (none of it is served meanwhile)"
+        #expect(admission.reasons == [service.name: reason])
+        changes = admission.readmit([other], on: node)
+        #expect(changes.isEmpty)
+        changes = admission.admit([newer.name: newer], on: node)
+        #expect(changes.isEmpty)
+        #expect(admission.reasons == [service.name: reason])
+        node.addresses = []
+        changes = admission.readmit([other], on: node)
+        #expect(changes == [newer.name: newer])
+        #expect(admission.reasons.isEmpty)
+        // What was served goes also if something newer waits.
+        let unfit = Self.service(1) { $0.scheduler = .maglev }
+        changes = admission.admit([unfit.name: unfit], on: node)
+        #expect(changes.isEmpty && admission.reasons == [unfit.name: "no maglev"])
+        node.addresses = Set(service.clusterIPs)
+        changes = admission.readmit([newer, other], on: node)
+        #expect(changes == [service.name: nil])
+        #expect(admission.heldBack == [unfit])
     }
 
     /// Semantics 8 for health-check node ports: the older service has the port, whatever the names, and a finding names

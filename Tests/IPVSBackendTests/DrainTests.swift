@@ -18,14 +18,14 @@ extension WithKernel {
         private static let first = "-r 10.244.1.2:8080"
 
         /// The node knows its addresses, so that it has node ports.
-        private static let node: NodeFacts = {
+        static let node: NodeFacts = {
             var node = NodeFacts(nodeName: "node-a")
             node.addresses = [Lab.nodeAddresses.ipv4]
             return node
         }()
 
         /// A service on its way, as an agent drives it.
-        private static func replace(
+        static func replace(
             _ old: Service?, _ new: Service?, _ reconciliation: inout Reconciliation<IPVSBackend>
         ) throws -> ChangeSummary {
             let planner = ServicePlanner(node: node)
@@ -35,7 +35,7 @@ extension WithKernel {
         }
 
         /// What the stock tool lists, without `-a -t 10.96.0.10:80`, in order.
-        private static func servers(in namespace: NetworkNamespace) throws -> [String] {
+        static func servers(in namespace: NetworkNamespace) throws -> [String] {
             try namespace.tool(["ipvsadm", "-S", "-n"]).split(separator: "\n").map {
                 String($0).replacing("-a -t ", with: "")
             }
@@ -43,7 +43,7 @@ extension WithKernel {
         }
 
         /// Attends to what leaves, as the agent does each second, until nothing is left of it.
-        private static func waitForEnd(_ reconciliation: inout Reconciliation<IPVSBackend>) throws {
+        static func waitForEnd(_ reconciliation: inout Reconciliation<IPVSBackend>) throws {
             let end = ContinuousClock.now + .seconds(60)
             while reconciliation.backend.attentionPeriod != nil, ContinuousClock.now < end {
                 usleep(100_000)

@@ -97,21 +97,38 @@ import Testing
             $0.endpoints[0].nodeName = "node-b"
         }
         let lines = Self.lines(service)
-        let mark = lines.first { $0.hasPrefix("-A -f") }.flatMap { UInt32($0.split(separator: " ")[2]) } ?? 0
-        #expect(mark >> 28 == 5 && mark & 3 == 0)
-        let element = "skbmark 0x" + String(mark, radix: 16)
+        // Each address has one of its own, so that connections to one that goes can be told from others.
+        let marks = lines.filter { $0.hasPrefix("-A -f") }.compactMap { UInt32($0.split(separator: " ")[2]) }
+        #expect(marks.count == 2 && marks.allSatisfy { $0 >> 28 == 5 && $0 & 3 == 0 })
+        let elements = lines.filter { $0.hasPrefix("4-NODE-CLIENTS") }
         #expect(
-            lines == [
+            elements.map { $0.split(separator: " skbmark ").first ?? "" } == [
+                "4-NODE-CLIENTS 203.0.113.7,tcp:80 comment \"test/web:web external IP\"",
+                "4-NODE-CLIENTS 203.0.113.8,tcp:80 comment \"test/web:web external IP\"",
+            ])
+        for mark in marks { #expect(elements.count { $0.hasSuffix(" skbmark 0x" + String(mark, radix: 16)) } == 1) }
+        #expect(
+            lines.filter { !elements.contains($0) } == [
                 "4-ADDRESSES 203.0.113.7", "4-ADDRESSES 203.0.113.8",
                 "4-DROPPED 203.0.113.7,tcp:80 comment \"test/web:web external IP\"",
                 "4-DROPPED 203.0.113.8,tcp:80 comment \"test/web:web external IP\"",
-                "4-NODE-CLIENTS 203.0.113.7,tcp:80 comment \"test/web:web external IP\" \(element)",
-                "4-NODE-CLIENTS 203.0.113.8,tcp:80 comment \"test/web:web external IP\" \(element)",
                 "4-SERVICES 203.0.113.7,tcp:80 comment \"test/web:web external IP\"",
                 "4-SERVICES 203.0.113.8,tcp:80 comment \"test/web:web external IP\"",
                 "ip address add 203.0.113.7/32 dev svcctl0", "ip address add 203.0.113.8/32 dev svcctl0",
-                "-A -f \(mark) -s wrr", "-a -f \(mark) -r 10.244.2.2:8080 -m -w 1",
-            ])
+            ] + marks.flatMap { ["-A -f \($0) -s wrr", "-a -f \($0) -r 10.244.2.2:8080 -m -w 1"] })
+    }
+
+    /// What the node's own clients get at a node port is the same at all of the node's addresses.
+    @Test func nodePortsWithPolicyLocal() {
+        let service = Service.test("web", nodePort: 30080, endpoints: ["10.244.2.2"]) {
+            $0.externalTrafficPolicy = .local
+            $0.endpoints[0].nodeName = "node-b"
+        }
+        var node = Self.node
+        node.addresses?.insert("198.51.100.4")
+        let lines = Self.lines(service, node)
+        let marks = lines.filter { $0.contains("NODE-CLIENTS") }.compactMap { $0.split(separator: " ").last }
+        #expect(marks.count == 2 && Set(marks).count == 1)
     }
 
     /// This node's endpoints for the outside, all of them for the node's own clients; internal policy Local has no marks.

@@ -9,7 +9,7 @@ import ServicePlan
 import Testing
 
 /// Ours and others'.
-private enum Ours {
+enum Ours {
     static let web = Service.test(
         "web", clusterIPs: ["10.96.0.10", "fd00:96::10"], endpoints: ["10.244.1.2", "fd00::2"])
     static let desired = Desired(services: [web])

@@ -153,6 +153,31 @@ import Testing
             } == [true])
     }
 
+    /// Where the kernel has no IPv6, what is left of a service is what IPv4 takes; sets and rules stand all the same.
+    @Test func kernelsWithoutIPv6() {
+        let service = Self.web { $0.clusterIPs.append("fd00:96::10") }
+        var state = DeltaTracker<ObjectKey, ObjectValue>()
+        let backend = IPVSBackend(options: LayoutOptions(node: LoweringTests.node))
+        let plans = ServicePlans([service], node: LoweringTests.node)
+        for plan in plans.services { state.want(backend.fragment(for: plan)) }
+        let all = Changes(state, nodeAddresses: [], hasIPv6: true)
+        let some = Changes(state, nodeAddresses: [], hasIPv6: false)
+        #expect(all.addresses.added == ["10.96.0.10", "fd00:96::10"] && some.addresses.added == ["10.96.0.10"])
+        #expect(all.servers.newServers.count == 1 && some.servers.newServers.count == 1)
+        #expect(all.elements.added.count == 4 && some.elements.added.count == 4)
+    }
+
+    /// It is said where nobody may reach a part of a service.
+    @Test func nodesWithoutIPv6() {
+        var node = NodeFacts(nodeName: "node-a")
+        node.addresses = ["192.0.2.10"]
+        let limits = Self.limits(node) { $0.clusterIPs.append("fd00:96::10") }
+        #expect(limits.map { $0.hasPrefix("warning: IPv6 seems to be off on this node") } == [true])
+        #expect(Self.limits(node) { _ in } == [])
+        node.addresses = ["192.0.2.10", "::1"]
+        #expect(Self.limits(node) { $0.clusterIPs.append("fd00:96::10") } == [])
+    }
+
     @Test func untranslatedPorts() {
         let direct = Self.limits {
             $0.virtualServer.forwardingMethod = .direct

@@ -84,4 +84,21 @@ import Testing
         #expect(live.update([second.name: second]).map(\.name) == [second.name])
         #expect(live.update([second.name: nil]).map(\.new) == [nil])
     }
+
+    /// Two addresses whose names give the same number keep the two that they got when something else changes.
+    @Test func numbersOfNodeClientsStay() {
+        var live = LivePlans(node: NodeFacts(nodeName: "node-a"))
+        var service = Service(name: ServiceName(namespace: "test", name: "s1"))
+        service.externalIPs = [IPAddress(ipv4: 0xcb00_0af9), IPAddress(ipv4: 0xcb00_320f)]
+        service.externalTrafficPolicy = .local
+        service.ports = [ServicePort(name: "", port: 80)]
+        service.endpoints = [Endpoint(address: IPAddress(ipv4: 3))]
+        func numbers() -> [UInt32] { live[service.name]?.frontends.compactMap(\.nodeClientNumber) ?? [] }
+        _ = live.update([service.name: service])
+        let before = numbers()
+        #expect(before.count == 2 && before.first.map { $0 + 1 } == before.last)
+        service.endpoints.append(Endpoint(address: IPAddress(ipv4: 4)))
+        _ = live.update([service.name: service])
+        #expect(numbers() == before)
+    }
 }

@@ -147,6 +147,36 @@ struct IPVSTests {
         #expect(try successor.stop().status == 0)
     }
 
+    /// An address that another interface gets is the node's, with all of its ports, and comes back to the service when that
+    /// loses it.
+    @Test func agentGivesAddressesUpToTheNode() async throws {
+        let lab = try Lab(pods: 1)
+        let servers = try lab.startServers(families: [.ipv4])
+        defer { for server in servers { server.stop() } }
+        let files = try Files()
+        let agent = try AgentProcess(in: lab.node, files, ["--backend", "ipvs", "--set-sysctls"])
+        try agent.define(Self.service(Lab.podAddresses(1).ipv4))
+        try #require(try await agent.until { try agent.get("/readyz").status == 200 })
+        let address = try #require(IPAddress("10.96.0.10"))
+        func isServed() throws -> Bool {
+            try lab.node.tool(["ip", "-o", "address", "show", "dev", "svcctl0"]).contains("10.96.0.10/32")
+                && lab.node.tool(["ipvsadm", "-S", "-n"]).contains("-A -t 10.96.0.10:80")
+        }
+        #expect(try isServed())
+        let own = try EchoServer(in: lab.node, address: ip("0.0.0.0"), port: 9999, name: "node")
+        defer { own.stop() }
+        #expect(Client.probe(from: lab.client, to: address, port: 9999) == .refused)
+        try lab.node.ip(["address add 10.96.0.10/32 dev lo"])
+        #expect(try await agent.until { try !isServed() })
+        #expect(Client.probe(from: lab.client, to: address, port: 9999).server == "node")
+        #expect(try await agent.says("10.96.0.10 is an address of the node itself"))
+        try lab.node.ip(["address delete 10.96.0.10/32 dev lo"])
+        #expect(try await agent.until(isServed))
+        #expect(try await agent.says("shop/web is no longer refused"))
+        #expect(try Client.tally(3, from: lab.client, to: address, port: 80).failures.isEmpty)
+        #expect(try agent.stop().status == 0)
+    }
+
     /// A scheduler that only IPVS has: a start with another backend leaves it to IPVS until that is mended.
     @Test func agentStartsWithIPVSWhileServicesWouldBeLost() async throws {
         let lab = try Lab(pods: 1)

@@ -1,7 +1,6 @@
 public import Dataplane
 internal import IPSet
 internal import IPVS
-internal import Links
 internal import NetAddress
 internal import Netlink
 
@@ -49,6 +48,10 @@ extension IPVSBackend {
     // MARK: - Before anything is changed
 
     private mutating func check(_ changes: Changes) throws(BackendError) {
+        if changes.addresses.added.contains(where: otherAddresses.contains) {
+            // What was read last may be old.
+            _ = try readDevice()
+        }
         let hijacked = changes.addresses.added.filter { otherAddresses.contains($0) }
         if let first = hijacked.first {
             let what =
@@ -93,7 +96,7 @@ extension IPVSBackend {
     private mutating func carryOut(
         _ changes: Changes, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) throws(BackendError) -> Bool {
-        let busy = try busyServers(changes.servers)
+        let busy = try busyServers(changes)
         try makeSets(changes)
         try removeElements(changes) { $0 == .services }
         try addElements(changes) { $0 != .services }
@@ -131,20 +134,6 @@ extension IPVSBackend {
         let start = ContinuousClock.now
         defer { changeTime += .now - start }
         return try body(&self)
-    }
-
-    private mutating func addAddresses(_ changes: Changes) throws(BackendError) {
-        let added = changes.addresses.added
-        guard changes.addsDevice || !added.isEmpty else { return }
-        let found = changes.addsDevice ? try readDevice().device : nil
-        try callLinks { (socket) throws(LinkError) in
-            var device = found
-            if let found { device = try socket.setUp(found, alias: Layout.deviceAlias) }
-            if device == nil, !changes.addsDevice { device = try socket.link(named: Layout.device) }
-            let ready =
-                if let device { device } else { try socket.addDummy(Layout.device, alias: Layout.deviceAlias) }
-            try socket.add(added, to: ready)
-        }
     }
 
     /// - Returns: false if something was there that was to be made.
@@ -189,14 +178,5 @@ extension IPVSBackend {
         let addresses = changes.addresses.removed.filter { !traces.contain($0) }
         if !addresses.isEmpty { try remove(addresses) }
         try removeElements(changes) { $0 != .services }
-    }
-
-    mutating func remove(_ addresses: [IPAddress]) throws(BackendError) {
-        try measure { (backend) throws(BackendError) in
-            try backend.callLinks { (socket) throws(LinkError) in
-                guard let device = try socket.link(named: Layout.device) else { return }
-                try socket.remove(addresses, from: device)
-            }
-        }
     }
 }

@@ -37,9 +37,16 @@ struct Changes {
     var servers = ServerChanges()
     private(set) var summary = ChangeSummary()
 
-    /// - Parameter nodeAddresses: tell node ports from services' own addresses.
-    init(_ state: borrowing DeltaTracker<ObjectKey, ObjectValue>, nodeAddresses: Set<IPAddress>) {
-        state.forEachDifference { key, desired, observed in add(key, desired, observed) }
+    /// - Parameters:
+    ///   - nodeAddresses: tell node ports from services' own addresses.
+    ///   - hasIPv6: whether the kernel can have what takes IPv6; else that is left out.
+    init(
+        _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>, nodeAddresses: Set<IPAddress>,
+        hasIPv6: Bool = KernelModules.hasIPv6
+    ) {
+        state.forEachDifference { key, desired, observed in
+            if hasIPv6 || !key.needsIPv6 { add(key, desired, observed) }
+        }
         newSets.sort()
         addresses.added.sort()
         addresses.removed.sort()

@@ -11,19 +11,20 @@ internal import XTables
 extension IPVSBackend {
     /// Removes our virtual servers, with their connections, our chains, sets and the interface, in the reverse order of their
     /// making. Where there is nothing of ours, no module of the kernel is loaded for looking.
+    ///
+    /// - Throws: also if somebody else has an interface of our name. All that is ours is removed then.
     public mutating func removeAll() throws(BackendError) -> ChangeSummary {
         var removed = 0
-        let (device, addresses) = try readDevice()
+        let (device, addresses, obstacle) = try findDevice()
         // Who made sets made the interface too. A program that cannot look for sets has made none.
         let canHaveSets = KernelModules.hasIPSet && (IPSetSession.hasLibrary || device != nil)
         let ourSets = try canHaveSets ? existingSets() : []
         if device != nil || !ourSets.isEmpty {
-            var nodePorts: Set<SetElement.Key> = []
-            for name in ourSets where SetID(name: name)?.role == .nodePorts {
-                let content = try callSets { (session) throws(IPSetError) in try session.content(of: name) }
-                nodePorts.formUnion(content?.elements.map(\.key) ?? [])
+            // Where our interface is gone, the sets know its addresses still.
+            let listed = try places(in: ourSets)
+            if KernelModules.hasIPVS {
+                removed += try removeServers(addresses.union(listed.addresses), listed.nodePorts)
             }
-            if KernelModules.hasIPVS { removed += try removeServers(addresses, nodePorts) }
         }
         if let device {
             removed += addresses.count + 1
@@ -33,7 +34,29 @@ extension IPVSBackend {
         removed += ourSets.count
         try destroySets(ourSets)
         leaving = Leaving()
+        if let obstacle {
+            throw BackendError(obstacle.kind, obstacle.message + "; all else of the IPVS backend has been removed")
+        }
         return ChangeSummary(removed: removed)
+    }
+
+    /// What sets of ours say of whose virtual servers are.
+    private mutating func places(
+        in sets: [String]
+    ) throws(BackendError) -> (addresses: Set<IPAddress>, nodePorts: Set<SetElement.Key>) {
+        var found: (addresses: Set<IPAddress>, nodePorts: Set<SetElement.Key>) = ([], [])
+        for name in sets {
+            guard let role = SetID(name: name)?.role, role == .addresses || role == .nodePorts else { continue }
+            let content = try callSets { (session) throws(IPSetError) in try session.content(of: name) }
+            for element in content?.elements ?? [] {
+                if case .address(let address) = element.key {
+                    found.addresses.insert(address)
+                } else {
+                    found.nodePorts.insert(element.key)
+                }
+            }
+        }
+        return found
     }
 
     private mutating func existingSets() throws(BackendError) -> [String] {

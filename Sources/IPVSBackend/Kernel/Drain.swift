@@ -7,18 +7,24 @@ internal import Netlink
 // Endpoints that leave (semantics 60). TCP connections stay with theirs until they end; new ones go elsewhere.
 
 extension IPVSBackend {
-    /// Which real servers that are to go have connections still.
-    mutating func busyServers(
-        _ changes: ServerChanges
-    ) throws(BackendError) -> [VirtualServerID: Set<RealServerID>] {
+    /// Which real servers that are to go have connections still. Those of an address that is the node's now have no time.
+    mutating func busyServers(_ changes: Changes) throws(BackendError) -> [VirtualServerID: Set<RealServerID>] {
         var busy: [VirtualServerID: Set<RealServerID>] = [:]
-        for (id, reals) in changes.removedReals where id.hasConnections {
+        for (id, reals) in changes.servers.removedReals where id.hasConnections {
             let going = Set(reals.map(\.id))
             let found = try callIPVS { (socket) throws(NetlinkError) in try socket.realServers(of: id) }
             let those = found.filter { $0.isBusy && going.contains($0.server.id) }
             if !those.isEmpty { busy[id] = Set(those.map(\.server.id)) }
         }
-        return busy
+        if changes.addresses.removed.isEmpty || busy.isEmpty && leaving.isEmpty { return busy }
+        // What was read last may be old.
+        _ = try readDevice()
+        let lost = otherAddresses.intersection(changes.addresses.removed)
+        if lost.isEmpty { return busy }
+        var batch = IPVSBatch()
+        for id in leaving.abandon(lost).sorted() { batch.remove(id) }
+        _ = try send(batch)
+        return busy.filter { !$0.key.isFor(lost) }
     }
 
     /// Takes note of who stays for the sake of connections, and of who came back.

@@ -29,6 +29,18 @@ struct Leaving {
         return true
     }
 
+    /// Nobody stays at some addresses any more.
+    ///
+    /// - Returns: the virtual servers that were kept there.
+    mutating func abandon(_ addresses: Set<IPAddress>) -> [VirtualServerID] {
+        let abandoned = servers.filter { $0.key.isFor(addresses) }
+        for id in abandoned.keys { servers[id] = nil }
+        places = places.filter { place, _ in
+            if case .addressPort(let address, _, _) = place { !addresses.contains(address) } else { true }
+        }
+        return abandoned.filter(\.value.isKept).map(\.key)
+    }
+
     mutating func keep(_ id: VirtualServerID) { servers[id]?.isKept = true }
 
     /// Notes that connections of a kept virtual server for a mark go by a place.

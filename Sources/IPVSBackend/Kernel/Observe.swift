@@ -21,6 +21,8 @@ extension IPVSBackend {
             for element in content.elements { _ = keepPlace(of: element, in: id, state) }
         }
         note(addresses, contents, in: &state)
+        // What the kernel cannot have is no difference.
+        if !KernelModules.hasIPv6 { state.observeDesired(where: \.needsIPv6) }
     }
 
     // MARK: - The device
@@ -32,32 +34,6 @@ extension IPVSBackend {
         let (device, addresses) = try readDevice()
         if let device { state.observe(.device, device.flags.isSuperset(of: [.up, .noARP]) ? .present : .down) }
         return addresses
-    }
-
-    /// Our device, with its addresses; and notes those of the others.
-    mutating func readDevice() throws(BackendError) -> (device: Link?, addresses: Set<IPAddress>) {
-        let (all, found) = try callLinks { (socket) throws(LinkError) in
-            (try socket.links(), try socket.addresses())
-        }
-        // One that a process ended upon before it was ready is made anew.
-        let device = all.first { $0.name == Layout.device && !$0.isUnfinished }
-        if let device { try Self.check(device) }
-        // What kube-proxy has on its device passes to ours.
-        let passing = Set(
-            all.filter { $0.name == ServiceDevice.predecessor }.map(\.index) + (device.map { [$0.index] } ?? []))
-        otherAddresses = Set(found.filter { !passing.contains($0.link) }.map(\.address))
-        // The kernel gives each interface an address for its own link.
-        let ours = found.filter { $0.link == device?.index && !$0.address.isLinkLocal }
-        return (device, Set(ours.map(\.address)))
-    }
-
-    private static func check(_ device: Link) throws(BackendError) {
-        guard device.kind == "dummy", device.alias == Layout.deviceAlias else {
-            throw BackendError(
-                .foreign,
-                "the interface \(device.name) is there, but was not made by svcctl (it is no dummy interface with the alias "
-                    + "`\(Layout.deviceAlias)`); remove it with `ip link delete \(device.name)` if nobody needs it")
-        }
     }
 
     // MARK: - Sets
@@ -89,9 +65,11 @@ extension IPVSBackend {
         for status in try callIPVS({ (socket) throws(NetlinkError) in try socket.virtualServers() }) {
             let id = status.server.id
             guard Self.isOurs(id, addresses, nodePorts) else { continue }
+            // Where another interface has a service's address, nobody may stay.
+            let isLost = id.isFor(addresses) && id.isFor(otherAddresses)
             for real in try callIPVS({ (socket) throws(NetlinkError) in try socket.realServers(of: id) }) {
                 let key = ObjectKey.realServer(id, real.server.id)
-                if state[key] == nil, real.server.weight == 0, id.hasConnections, real.isBusy {
+                if state[key] == nil, real.server.weight == 0, id.hasConnections, real.isBusy, !isLost {
                     leaving.insert(real.server.id, of: id)
                 } else {
                     state.observe(key, .realServer(real.server))
@@ -123,7 +101,8 @@ extension IPVSBackend {
     mutating func keepPlace(
         of element: SetElement, in id: SetID, _ state: borrowing DeltaTracker<ObjectKey, ObjectValue>
     ) -> Bool {
-        guard let mark = element.mark?.value, state[.element(id, element.key)] == nil,
+        guard case .addressPort(let address, _, _) = element.key, !otherAddresses.contains(address),
+            let mark = element.mark?.value, state[.element(id, element.key)] == nil,
             state[.element(SetID(.services, id.family), element.key)] == nil,
             state[.element(SetID(.nodePorts, id.family), element.key)] == nil
         else { return false }

@@ -106,7 +106,7 @@ struct ServerChanges {
 }
 
 extension VirtualServerID {
-    fileprivate func isFor(_ addresses: Set<IPAddress>) -> Bool {
+    func isFor(_ addresses: Set<IPAddress>) -> Bool {
         if case .address(let address, _, _) = self { addresses.contains(address) } else { false }
     }
 }

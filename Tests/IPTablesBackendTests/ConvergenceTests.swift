@@ -24,7 +24,7 @@ struct ConvergenceTests {
 
     @Test func secondApplySendsNothing() throws {
         let namespace = try NetworkNamespace("second")
-        let desired = Desired(services: Scenario.everything)
+        let desired = Desired(services: SampleServices.everything)
         let before = try Self.generation(namespace)
         #expect(try desired.apply(in: namespace).added > 100)
         let after = try Self.generation(namespace)
@@ -48,7 +48,7 @@ struct ConvergenceTests {
         let states = [
             Desired(services: []), Desired(services: [Self.web]), Desired(services: [Self.web, Self.other]),
             Desired(services: [three, Self.other]), Desired(services: [sticky]), Desired(services: [moved]),
-            Desired(services: [Self.web], node: node), Desired(services: Scenario.everything),
+            Desired(services: [Self.web], node: node), Desired(services: SampleServices.everything),
         ]
         let namespace = try NetworkNamespace("any")
         for second in states {
@@ -69,7 +69,7 @@ struct ConvergenceTests {
     /// A process that goes on needs no look at the kernel between changes, also for rules that it has made itself.
     @Test func goesOnFromWhatItMade() throws {
         let namespace = try NetworkNamespace("going")
-        let services = Scenario.everything
+        let services = SampleServices.everything
         let planner = ServicePlanner(node: NodeFacts(nodeName: "node-a"))
         try Desired(services: services).observing(in: namespace) { reconciliation in
             _ = try reconciliation.apply()

@@ -8,7 +8,7 @@ import Testing
 /// What we write, what the stock tools write from the dry run, and what both read back, are the same.
 @Suite(.enabled(if: TestPrivilege.canMakeNamespaces))
 struct EquivalenceTests {
-    @Test(arguments: Scenario.all)
+    @Test(arguments: Scenarios.all)
     func dryRunLoadsToWhatApplyMakes(_ scenario: Scenario) throws {
         let loaded = try NetworkNamespace("loaded")
         let applied = try NetworkNamespace("applied")
@@ -23,7 +23,7 @@ struct EquivalenceTests {
     }
 
     /// The stock tools restore what they save of ours, and it is ours still.
-    @Test(arguments: Scenario.all)
+    @Test(arguments: Scenarios.all)
     func savedRulesCanBeRestored(_ scenario: Scenario) throws {
         let applied = try NetworkNamespace("applied")
         try scenario.desired.apply(in: applied)
@@ -38,19 +38,20 @@ struct EquivalenceTests {
 
     /// The order of services and endpoints does not show.
     @Test func dryRunDoesNotDependOnOrder() {
-        let reversed = Scenario.everything.reversed().map { service in
+        let reversed = SampleServices.everything.reversed().map { service in
             var service = service
             service.endpoints.reverse()
             return service
         }
         for family in IPFamily.allCases {
-            #expect(Desired(services: Scenario.everything).input(family) == Desired(services: reversed).input(family))
+            #expect(
+                Desired(services: SampleServices.everything).input(family) == Desired(services: reversed).input(family))
         }
     }
 
     /// Names have our prefix and at most 28 characters, and comments name the services.
     @Test func chainsAndCommentsAreRecognisable() {
-        let lines = Desired(services: Scenario.limited).input(.ipv4).split(separator: "\n")
+        let lines = Desired(services: SampleServices.limited).input(.ipv4).split(separator: "\n")
         let names = lines.filter { $0.hasPrefix(":") }.compactMap { $0.dropFirst().split(separator: " ").first }
         #expect(!names.isEmpty)
         #expect(names.allSatisfy { $0.utf8.count <= 28 && $0.hasPrefix("SVCCTL-") })

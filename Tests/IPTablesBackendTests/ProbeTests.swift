@@ -15,7 +15,7 @@ import XTables
 struct ProbeTests {
     private static func extensions(_ family: IPFamily) -> Set<KernelExtension> {
         var found: Set<KernelExtension> = []
-        for scenario in Scenario.all {
+        for scenario in Scenarios.all {
             let backend = IPTablesBackend(options: scenario.desired.options)
             var fragment = backend.skeleton()
             for service in scenario.desired.plans.services {

@@ -2,34 +2,9 @@ import Dataplane
 import DataplaneConformance
 import DataplaneTestKit
 import IPTablesBackend
-public import NetAddress
+import NetAddress
 import ServiceModel
 import ServicePlan
-
-/// Shorthands for tests: text that is known to be an address.
-extension IPAddress: ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) {
-        guard let address = IPAddress(text) else { preconditionFailure("\(text) is no address") }
-        self = address
-    }
-}
-
-extension Service {
-    /// A service with one port 80 that leads to 8080, unless the closure says otherwise.
-    static func test(
-        _ name: String, clusterIPs: [IPAddress] = [], transport: TransportProtocol = .tcp, nodePort: UInt16? = nil,
-        endpoints: [IPAddress] = [], _ change: (inout Service) -> Void = { _ in }
-    ) -> Service {
-        var service = Service(name: ServiceName(namespace: "test", name: name))
-        service.clusterIPs = clusterIPs
-        service.ports = [
-            ServicePort(name: "web", transport: transport, port: 80, target: .number(8080), nodePort: nodePort)
-        ]
-        service.endpoints = endpoints.map { Endpoint(address: $0) }
-        change(&service)
-        return service
-    }
-}
 
 /// Services on their way to the kernel.
 typealias Desired = DesiredServices<IPTablesBackend>

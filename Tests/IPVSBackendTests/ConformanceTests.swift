@@ -4,17 +4,15 @@ import Testing
 
 /// The suite that every backend passes, here on IPVS. What each test is about stands in `DataplaneConformance`.
 @Suite(
-    .serialized, .enabled(if: TestPrivilege.canMakeNamespaces, "needs root"),
+    .enabled(if: TestPrivilege.canMakeNamespaces, "needs root"),
     .enabled(if: KernelFeature.hasIPVS, "the kernel has no ip_vs; hack/vm has one that does"))
 struct ConformanceTests {
-    @Test(arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.policyMatrix) func policyMatrix(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.topology) func topology(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.sourceRanges) func sourceRanges(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.nodePorts) func nodePorts(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.kubernetesObjects)
-    func kubernetesObjects(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.sequences) func sequences(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(.serialized, arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws {
+        try pass(test)
+    }
+    @Test(.serialized, arguments: ConformanceTest.scenarios) func scenarios(_ test: ConformanceTest) throws {
+        try pass(test)
+    }
 
     /// What is left out is what addresses that are the node's own cannot have, and memories of another kind.
     @Test func littleIsLeftOut() {

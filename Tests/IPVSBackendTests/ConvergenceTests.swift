@@ -21,7 +21,7 @@ extension WithKernel {
 
         @Test func secondApplySendsNothing() throws {
             let namespace = try NetworkNamespace("second")
-            let desired = Desired(services: Scenario.everything, node: Self.node)
+            let desired = Desired(services: SampleServices.everything, node: Self.node)
             let added = try desired.apply(in: namespace).added
             #expect(added > 400)
             try desired.observing(in: namespace) { reconciliation in

@@ -10,7 +10,7 @@ import Testing
 /// The dry run, without a kernel.
 @Suite struct DryRunTests {
     /// The order of services and endpoints does not show.
-    @Test(arguments: Scenario.all) func doesNotDependOnOrder(_ scenario: Scenario) {
+    @Test(arguments: Scenarios.all) func doesNotDependOnOrder(_ scenario: Scenario) {
         var reversed = scenario.desired
         reversed.services = scenario.desired.services.reversed().map { service in
             var service = service
@@ -23,13 +23,13 @@ import Testing
     /// Each tool's input follows a comment with its command, in the order of loading.
     @Test func sectionsNameTheirTools() {
         var load = LoadText(options: LayoutOptions())
-        for service in Desired(services: Scenario.everything).plans.services { load.add(service) }
+        for service in Desired(services: SampleServices.everything).plans.services { load.add(service) }
         var text: [UInt8] = []
         load.writeSections(to: &text)
         let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
         let commands = LoadText.Tool.allCases.map { "# " + $0.rawValue }
         #expect(lines.filter { commands.contains(String($0)) }.map(String.init) == commands)
-        let expected = LoadText.Tool.allCases.map { Desired(services: Scenario.everything).input($0) }.joined()
+        let expected = LoadText.Tool.allCases.map { Desired(services: SampleServices.everything).input($0) }.joined()
         #expect(lines.filter { !commands.contains(String($0)) } == expected.split(separator: "\n"))
     }
 
@@ -51,7 +51,7 @@ import Testing
 extension WithKernel {
     /// What we write, what the stock tools write from the dry run, and what both read back, are the same.
     @Suite struct EquivalenceTests {
-        @Test(arguments: Scenario.all.suffix(2)) func dryRunLoadsToWhatApplyMakes(_ scenario: Scenario) throws {
+        @Test(arguments: Scenarios.all.suffix(2)) func dryRunLoadsToWhatApplyMakes(_ scenario: Scenario) throws {
             let loaded = try NetworkNamespace("loaded")
             let applied = try NetworkNamespace("applied")
             try scenario.desired.load(in: loaded)

@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import NetAddress
 import ServiceModel
 import ServicePlan

@@ -15,29 +15,12 @@ struct NFTablesSubject: SystemUnderTest {
         return abilities
     }
 
-    private func reconciling<Result: Sendable>(
-        _ services: [Service], _ node: NodeFacts, in namespace: NetworkNamespace,
-        _ body: @Sendable (inout Reconciliation<NFTablesBackend>) throws -> Result
-    ) throws -> Result {
-        try namespace.run {
-            var reconciliation = Reconciliation(
-                NFTablesBackend(options: LayoutOptions(node: node)), plans: ServicePlans(services, node: node))
-            try reconciliation.observe()
-            return try body(&reconciliation)
-        }
-    }
-
     func apply(services: [Service], node: NodeFacts, in namespace: NetworkNamespace) throws {
-        _ = try reconciling(services, node, in: namespace) {
-            let changes = try $0.apply()
-            return try FlowCleanup.run(after: changes.udp, ServicePlans(services, node: node))
-        }
+        try Desired(services: services, node: node).applyAndEndFlows(in: namespace)
     }
 
     func differences(services: [Service], node: NodeFacts, in namespace: NetworkNamespace) throws -> [String] {
-        try reconciling(services, node, in: namespace) {
-            NFTablesBackend.differences(in: $0.state).map { "\($0.change.rawValue) \($0.object)" }
-        }
+        try Desired(services: services, node: node).differences(in: namespace)
     }
 
     func removeAll(in namespace: NetworkNamespace) throws {

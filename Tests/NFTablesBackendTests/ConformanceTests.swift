@@ -3,16 +3,14 @@ import DataplaneTestKit
 import Testing
 
 /// The suite that every backend passes, here on nf_tables. What each test is about stands in `DataplaneConformance`.
-@Suite(.enabled(if: TestPrivilege.canMakeNamespaces), .serialized)
+@Suite(.enabled(if: TestPrivilege.canMakeNamespaces))
 struct ConformanceTests {
-    @Test(arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.policyMatrix) func policyMatrix(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.topology) func topology(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.sourceRanges) func sourceRanges(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.nodePorts) func nodePorts(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.kubernetesObjects)
-    func kubernetesObjects(_ test: ConformanceTest) throws { try pass(test) }
-    @Test(arguments: ConformanceTest.sequences) func sequences(_ test: ConformanceTest) throws { try pass(test) }
+    @Test(.serialized, arguments: ConformanceTest.checklist) func checklist(_ test: ConformanceTest) throws {
+        try pass(test)
+    }
+    @Test(.serialized, arguments: ConformanceTest.scenarios) func scenarios(_ test: ConformanceTest) throws {
+        try pass(test)
+    }
 
     /// Every test of the suite is one that this backend must pass.
     @Test func nothingIsLeftOut() {

@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import DataplaneTestKit
 import NFTables
 import NFTablesBackend
@@ -23,7 +24,7 @@ struct ConvergenceTests {
 
     @Test func secondApplySendsNothing() throws {
         let namespace = try NetworkNamespace("second")
-        let desired = Desired(services: EquivalenceTests.Scenario.everything)
+        let desired = Desired(services: SampleServices.everything)
         let before = try Self.generation(namespace)
         #expect(try desired.apply(in: namespace).added > 100)
         let after = try Self.generation(namespace)
@@ -46,7 +47,7 @@ struct ConvergenceTests {
             Desired(services: []), Desired(services: [Self.web]), Desired(services: [Self.web, Self.other]),
             Desired(services: [three, Self.other]), Desired(services: [replaced, Self.other]),
             Desired(services: [moved]),
-            Desired(services: [Self.web], node: node), Desired(services: EquivalenceTests.Scenario.everything),
+            Desired(services: [Self.web], node: node), Desired(services: SampleServices.everything),
         ]
         let namespace = try NetworkNamespace("any")
         for first in states {
@@ -82,7 +83,7 @@ struct ConvergenceTests {
         services[20].endpoints[1] = Endpoint(address: "10.250.0.1")
         let lines = try Desired(services: services).differences(in: namespace)
         #expect(lines.count == 6, "endpoint and hairpin of one, and the neighbour that takes its slot: \(lines)")
-        #expect(lines.allSatisfy { $0.object.contains("endpoints_3") || $0.object.contains("hairpin") })
+        #expect(lines.allSatisfy { $0.contains("endpoints_3") || $0.contains("hairpin") })
         let changes = try Desired(services: services).apply(in: namespace)
         #expect(changes == ChangeSummary(added: 1, changed: 2, removed: 1))
     }
@@ -145,7 +146,7 @@ struct ConvergenceTests {
         let listing = try namespace.tool(["nft", "list", "ruleset"])
         try namespace.tool(["nft"] + vandalism.command)
         let lines = try desired.differences(in: namespace)
-        #expect(lines.contains { $0.object.contains(vandalism.isSeenAs) }, "\(lines)")
+        #expect(lines.contains { $0.contains(vandalism.isSeenAs) }, "\(lines)")
         let before = try Self.generation(namespace)
         #expect(try !desired.apply(in: namespace).isEmpty)
         #expect(try Self.generation(namespace) == before + 1)

@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import DataplaneTestKit
 import Glibc
 import NFTablesBackend

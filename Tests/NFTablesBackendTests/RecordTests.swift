@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    private static let desired = Desired(services: EquivalenceTests.Scenario.everything)
+    private static let desired = Desired(services: SampleServices.everything)
 
     @Test func isBelievedOverRightRules() throws {
         let (namespace, file) = (try NetworkNamespace("record"), File())
@@ -98,7 +98,7 @@ import Testing
         }
         for index in 10..<20 { services[index].endpoints.removeLast() }
         for index in 20..<30 { services[index].scheduler = .sourceHash }
-        services += EquivalenceTests.Scenario.everything
+        services += SampleServices.everything
         let again = try Self.start(Desired(services: services), file, in: namespace)
         #expect(again.believed && again.differences.count > 100 && again.left == [])
         let last = try Self.start(Desired(services: services), file, in: namespace)

@@ -1,3 +1,4 @@
+import DataplaneConformance
 import DataplaneTestKit
 import NFTables
 import NFTablesBackend

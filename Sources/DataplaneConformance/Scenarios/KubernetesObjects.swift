@@ -137,7 +137,7 @@ enum KubernetesObjects {
 }
 
 extension ConformanceTest {
-    public static let kubernetesObjects: [ConformanceTest] = [
+    static let kubernetesObjects: [ConformanceTest] = [
         ConformanceTest("headless services are skipped, and service-proxy-name is honoured (semantics 1)") { trial in
             let definitions = try KubernetesObjects.decode(KubernetesObjects.foreign + KubernetesObjects.named)
             trial.check(definitions.skipped.count == 3, "skipped: \(definitions.skipped)")

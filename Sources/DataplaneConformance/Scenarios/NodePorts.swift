@@ -27,7 +27,7 @@ enum NodePortScenario {
 }
 
 extension ConformanceTest {
-    public static let nodePorts: [ConformanceTest] =
+    static let nodePorts: [ConformanceTest] =
         NodePortScenario.selections.map { selection in
             ConformanceTest("node ports at \(selection.name) (semantics 5 and 6)") { trial in
                 var node = NodeFacts.conformance()

@@ -88,7 +88,7 @@ enum PolicyMatrix {
 
 extension ConformanceTest {
     /// Semantics 2, 10 to 12, 14, 15, 18 to 22, 26, 27, 29 to 31: the whole matrix, once for each kind of node.
-    public static let policyMatrix: [ConformanceTest] = PolicyMatrix.facts.map { facts in
+    static let policyMatrix: [ConformanceTest] = PolicyMatrix.facts.map { facts in
         ConformanceTest("every situation and policy where \(facts.name) (semantics 10-12, 14, 15, 18-22, 26-31)") {
             try $0.apply(PolicyMatrix.services, node: facts.node)
             try $0.examine()

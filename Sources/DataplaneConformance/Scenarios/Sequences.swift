@@ -161,7 +161,7 @@ extension StateSequence {
 
 extension ConformanceTest {
     /// Every sequence in every way: the kernel ends in the state that a fresh one has, and packets agree.
-    public static let sequences: [ConformanceTest] = (StateSequence.all + StateSequence.choices).map { sequence in
+    static let sequences: [ConformanceTest] = (StateSequence.all + StateSequence.choices).map { sequence in
         ConformanceTest("whatever came before: \(sequence.name)") { trial in
             // What a fresh kernel has, by the last state: several ways have the same one, and packets need be asked only
             // once about kernels that are in the same state.

@@ -60,7 +60,7 @@ enum SourceRangesScenario {
 }
 
 extension ConformanceTest {
-    public static let sourceRanges: [ConformanceTest] = [
+    static let sourceRanges: [ConformanceTest] = [
         ConformanceTest("source ranges close load-balancer addresses, and these alone (semantics 4, 9 and 34)") {
             try $0.apply(SourceRangesScenario.services, node: .conformance(podsAreKnown: [.ipv4, .ipv6]))
             try $0.examine()

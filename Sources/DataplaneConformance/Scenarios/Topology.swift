@@ -107,7 +107,7 @@ enum TopologyScenario {
 
 extension ConformanceTest {
     /// Zone hints, and same-node preference with fallback.
-    public static let topology: [ConformanceTest] = TopologyScenario.facts.map { facts in
+    static let topology: [ConformanceTest] = TopologyScenario.facts.map { facts in
         ConformanceTest("hints and distributions on \(facts.name) (semantics 13)") {
             try $0.apply(TopologyScenario.services, node: facts.node)
             try $0.examine { $0.kind == .clusterIP || $0.kind == .nodePort }

@@ -1,4 +1,5 @@
 import Dataplane
+import DataplaneConformance
 import NFTables
 import NFTablesBackend
 import NetAddress

@@ -66,8 +66,8 @@ extension IPVSBackend {
             limits.append(
                 BackendLimit(
                     isRefused: false,
-                    message: "IPv6 seems to be off on this node, which has no address of it; nobody reaches \(example) here "
-                        + "then"))
+                    message: "IPv6 seems to be off on this node, which has no address of it; nobody reaches "
+                        + "\(example) then"))
         }
         if node.addresses == nil, service.ports.contains(where: { $0.nodePort != nil }) {
             limits.append(

@@ -38,14 +38,22 @@ extension IPVSBackend {
     /// While somebody leaves, how soon to look whether it is gone.
     public var attentionPeriod: Duration? { leaving.isEmpty ? nil : .seconds(1) }
 
-    /// Lets go of the real servers that have no connections any more, and of what was there for their sake alone.
+    /// How much is asked for at one time: virtual servers, each of which is a call of the kernel, and their real servers.
+    static var mostAsked: (virtualServers: Int, realServers: Int) { (64, 4096) }
+
+    /// Lets go of the real servers that have no connections any more, and of what was there for their sake alone. Where many
+    /// leave, some are asked each time.
     public mutating func attend(to state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
         guard !leaving.isEmpty else { return }
         var batch = IPVSBatch()
         var gone: [(id: VirtualServerID, places: [SetElement.Key])] = []
         var after = leaving
-        for (id, server) in leaving.servers.sorted(by: { $0.key < $1.key }) {
+        var asked = 0
+        for id in leaving.nextTurn(most: Self.mostAsked.virtualServers) {
+            guard asked < Self.mostAsked.realServers, let server = leaving.servers[id] else { break }
+            after.noteAsked(id)
             let found = try callIPVS { (socket) throws(NetlinkError) in try socket.realServers(of: id) }
+            asked += found.count
             let busy = Set(found.filter(\.isBusy).map(\.server.id))
             for real in server.realServers.sorted() where !busy.contains(real) {
                 if after.servers[id]?.isKept != true || !server.realServers.isDisjoint(with: busy) {

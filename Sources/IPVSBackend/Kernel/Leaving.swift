@@ -16,7 +16,29 @@ struct Leaving {
     /// set of the node's own clients says so after a restart.
     private var places: [SetElement.Key: VirtualServerID] = [:]
 
+    /// Who was asked last whether connections are left.
+    private var lastAsked: VirtualServerID?
+
     var isEmpty: Bool { servers.isEmpty }
+
+    /// Whom to ask next, all of them in turn: a bound on the work of one time.
+    ///
+    /// - Parameter most: how many at most.
+    func nextTurn(most: Int) -> ArraySlice<VirtualServerID> {
+        let all = servers.keys.sorted()
+        guard let lastAsked, all.count > most else { return all.prefix(most) }
+        let next = all.firstIndex { lastAsked < $0 } ?? all.startIndex
+        return (all[next...] + all[..<next]).prefix(most)
+    }
+
+    mutating func noteAsked(_ id: VirtualServerID) { lastAsked = id }
+
+    /// Forgets everybody, but not whose turn it is.
+    mutating func removeAll() {
+        let lastAsked = lastAsked
+        self = Leaving()
+        self.lastAsked = lastAsked
+    }
 
     mutating func insert(_ real: RealServerID, of id: VirtualServerID) {
         servers[id, default: Server()].realServers.insert(real)

@@ -10,7 +10,7 @@ internal import Netlink
 extension IPVSBackend {
     public mutating func observe(into state: inout DeltaTracker<ObjectKey, ObjectValue>) throws(BackendError) {
         state.beginObservation()
-        leaving = Leaving()
+        leaving.removeAll()
         let addresses = try observeDevice(into: &state)
         let contents = try observeSets(into: &state)
         try observeChains(into: &state)

@@ -72,11 +72,12 @@ import Testing
         }
         var state = state()
         let before = try residentMegabytes()
-        for number in 0..<100 {
-            put("n\(number)", document("n\(number)", zone: "z", padding: 400_000), in: &state)
+        // What is wrong from its first byte on is looked at soonest. Other tests take memory at the same time.
+        for number in 0..<200 {
+            put("n\(number)", String(repeating: "x", count: 900_000), in: &state)
             _ = state.update(now: now)
         }
         let grown = try residentMegabytes() - before
-        #expect(grown < 20, "of 40 MB in the store: \(grown) MB")
+        #expect(grown < 100, "of 180 MB in the store: \(grown) MB")
     }
 }

@@ -52,8 +52,8 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
     private var watched: Int32?
     private var isStopping = false
     private var untoldChanges = 0
-    /// What the sources said last, if the observer does not know it yet.
-    private var untoldNews: SourceNews?
+    /// Whether the observer does not know yet what the sources said last.
+    private var hasUntoldNews = false
     /// An earlier loop may have left others behind, so that the first ones are news even if there are none.
     private var areHealthChecksNew = true
     /// When to look at what the backend has left in the kernel.
@@ -167,14 +167,16 @@ public struct AgentLoop<Backend: DataplaneBackend & ~Copyable>: ~Copyable {
             observer.healthChecksChanged(healthChecks.checks)
             healthCheckDisputes = healthChecks.findings(now: .now)
         }
-        untoldNews = SourceNews(
-            findings: findings + healthCheckDisputes, unfit: admission.reasons, state: state,
-            states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode)
+        hasUntoldNews = true
     }
 
     private mutating func tellNews() {
-        guard let news = untoldNews.take() else { return }
-        observer.sourcesSpoke(news)
+        guard hasUntoldNews else { return }
+        hasUntoldNews = false
+        observer.sourcesSpoke(
+            SourceNews(
+                findings: findings + healthCheckDisputes, unfit: admission.reasons, state: state,
+                states: zip(sources.names, sources.states).map { ($0, $1) }, node: clusterNode))
     }
 
     /// Looks at what the sources say of this node. One that was about to go and is not there any more is gone, and does

@@ -1,2 +1,6 @@
 /// A number of things as people read it: `1 service`, `2 services`.
-public func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+///
+/// - Parameter many: the plural, where it is not the noun with an s.
+public func counted(_ count: Int, _ noun: String, _ many: String? = nil) -> String {
+    "\(count) \(count == 1 ? noun : many ?? noun + "s")"
+}

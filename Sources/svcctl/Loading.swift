@@ -1,3 +1,4 @@
+internal import Agent
 internal import Backends
 internal import ArgumentParser
 internal import Dataplane
@@ -57,11 +58,6 @@ extension Definitions {
 extension ServicePlans {
     /// `3 services, 7 frontends`.
     var summary: String {
-        "\(plural(services.count, "service")), \(plural(frontendCount, "frontend"))"
+        "\(counted(services.count, "service")), \(counted(frontendCount, "frontend"))"
     }
-}
-
-/// `1 service`, `2 services`.
-func plural(_ count: Int, _ noun: String, _ many: String? = nil) -> String {
-    "\(count) \(count == 1 ? noun : many ?? noun + "s")"
 }

@@ -27,7 +27,7 @@ struct AgentCommand: AsyncParsableCommand {
             ).run()
         } catch let error as InvalidDefinitions {
             for finding in error.findings { printError(finding.description) }
-            printError("svcctl: \(plural(error.findings.count, "error")) in the configuration")
+            printError("svcctl: \(counted(error.findings.count, "error")) in the configuration")
             throw ExitCode.invalidDefinitions
         } catch let error as CannotStart {
             printError("svcctl: \(error)")

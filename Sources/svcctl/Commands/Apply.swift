@@ -1,3 +1,4 @@
+internal import Agent
 internal import Backends
 internal import ArgumentParser
 internal import Dataplane
@@ -70,10 +71,10 @@ struct Apply: ParsableCommand {
     }
 
     private func line(_ changes: ChangeSummary, _ ended: Int, _ plans: ServicePlans) -> String {
-        let endedPart = ended > 0 ? "; \(plural(ended, "UDP flow")) to endpoints that are gone ended" : ""
+        let endedPart = ended > 0 ? "; \(counted(ended, "UDP flow")) to endpoints that are gone ended" : ""
         guard !changes.isEmpty else { return "nothing to change: \(plans.summary)\(endedPart)" }
         return "\(backend.backend.rawValue): \(plans.summary); "
-            + "\(plural(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
+            + "\(counted(changes.added, "object")) added, \(changes.changed) changed, \(changes.removed) removed"
             + endedPart
     }
 }

@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import NFTables
 internal import ServiceModel
@@ -56,7 +57,7 @@ struct Check: ParsableCommand {
         if let valid {
             for skipped in valid.skipped { text += "\(skipped.name): skipped: \(skipped.reason.rawValue)\n" }
             let endpoints = valid.services.reduce(0) { $0 + $1.endpoints.count }
-            text += "valid: \(plural(valid.services.count, "service")), \(plural(endpoints, "endpoint")), "
+            text += "valid: \(counted(valid.services.count, "service")), \(counted(endpoints, "endpoint")), "
             text += "\(valid.skipped.count) skipped\n"
         }
         printBytes(Array(text.utf8))

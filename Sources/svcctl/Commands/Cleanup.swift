@@ -1,3 +1,4 @@
+internal import Agent
 internal import Backends
 internal import ArgumentParser
 internal import Dataplane
@@ -34,9 +35,9 @@ struct Cleanup: ParsableCommand {
 
     private static func text(_ backend: BackendName, _ count: Int) -> String {
         switch backend {
-        case .nftables: "\(plural(count, "table")) named svcctl"
-        case .iptables: "\(plural(count, "chain or jump", "chains and jumps")) of iptables"
-        case .ipvs: plural(count, "object") + " of IPVS"
+        case .nftables: "\(counted(count, "table")) named svcctl"
+        case .iptables: "\(counted(count, "chain or jump", "chains and jumps")) of iptables"
+        case .ipvs: counted(count, "object") + " of IPVS"
         }
     }
 }

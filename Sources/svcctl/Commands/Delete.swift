@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import EtcdSource
 internal import NFTables
@@ -51,7 +52,7 @@ struct Delete: AsyncParsableCommand {
                 try await connection.write(changes)
             }
             switch output.output {
-            case .text: printBytes(Array("deleted \(plural(names.count, "service"))\n".utf8))
+            case .text: printBytes(Array("deleted \(counted(names.count, "service"))\n".utf8))
             case .json: printJSON(["deleted": .array(names.map { .string($0.description) })])
             }
         } catch {

@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import EtcdSource
 internal import NFTables
@@ -47,7 +48,7 @@ struct Put: AsyncParsableCommand {
             printError("svcctl: the node \(node.name) is not written: only services are")
         }
         switch output.output {
-        case .text: printBytes(Array("wrote \(plural(loaded.services.count, "service"))\n".utf8))
+        case .text: printBytes(Array("wrote \(counted(loaded.services.count, "service"))\n".utf8))
         case .json: printJSON(["written": .array(loaded.services.map { .string($0.name.description) })])
         }
     }

@@ -70,6 +70,23 @@ import Testing
         }
     }
 
+    /// Brings the kernel up to date, and listens to others from before that on while the closure runs.
+    private static func listen(
+        _ desired: Desired, _ file: File, in namespace: NetworkNamespace,
+        _ body: @Sendable (inout NFTablesBackend) throws -> Void
+    ) throws {
+        try namespace.run {
+            var options = desired.options
+            options.recordPath = file.path
+            var state = desired.tracker()
+            var backend = NFTablesBackend(options: options)
+            _ = try backend.startWatching()
+            try backend.observe(into: &state)
+            _ = try backend.apply(&state)
+            try body(&backend)
+        }
+    }
+
     private static let desired = Desired(services: SampleServices.everything)
 
     @Test func isBelievedOverRightRules() throws {
@@ -134,14 +151,7 @@ import Testing
     @Test func staysRightWhileOthersChangeWhatIsTheirs() throws {
         let (namespace, file) = (try NetworkNamespace("record"), File())
         let desired = Desired(services: [ConvergenceTests.web])
-        try namespace.run {
-            var options = desired.options
-            options.recordPath = file.path
-            var state = desired.tracker()
-            var backend = NFTablesBackend(options: options)
-            _ = try backend.startWatching()
-            try backend.observe(into: &state)
-            _ = try backend.apply(&state)
+        try Self.listen(desired, file, in: namespace) { backend in
             try namespace.nft("add table ip other\n")
             #expect(try backend.heardChanges().isEmpty)
         }
@@ -231,16 +241,7 @@ import Testing
             }
         }
         for _ in 0..<20 {
-            try namespace.run {
-                var options = desired.options
-                options.recordPath = file.path
-                var state = desired.tracker()
-                var backend = NFTablesBackend(options: options)
-                _ = try backend.startWatching()
-                try backend.observe(into: &state)
-                _ = try backend.apply(&state)
-                _ = try backend.heardChanges()
-            }
+            try Self.listen(desired, file, in: namespace) { _ = try $0.heardChanges() }
         }
         isOver.withLock { $0 = true }
         try others.wait()

@@ -94,11 +94,7 @@ struct ConvergenceTests {
     /// One endpoint's change rewrites the chain of its service port, and keeps the counters of all others.
     @Test func changesOnlyWhatDiffers() throws {
         let namespace = try NetworkNamespace("only")
-        var services = (1...50).map { number in
-            Service.test(
-                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
-                endpoints: (1...3).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * 8 + $0)) })
-        }
+        var services = Service.numbered(1...50)
         try Desired(services: services).apply(in: namespace)
         services[20].endpoints[1] = Endpoint(address: "10.250.0.1")
         let lines = try Desired(services: services).differences(in: namespace)

@@ -62,11 +62,7 @@ extension WithKernel {
         /// One endpoint's change is one message, and an endpoint's weight leaves all else alone.
         @Test func changesOnlyWhatDiffers() throws {
             let namespace = try NetworkNamespace("only")
-            var services = (1...20).map { number in
-                Service.test(
-                    "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
-                    endpoints: (1...3).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * 8 + $0)) })
-            }
+            var services = Service.numbered(1...20)
             try Desired(services: services).apply(in: namespace)
             services[7].endpoints[1] = Endpoint(address: "10.250.0.1")
             let next = Desired(services: services)

@@ -74,11 +74,7 @@ struct ConvergenceTests {
     /// One endpoint's change touches its own elements and no others, and keeps the counters of all.
     @Test func changesOnlyWhatDiffers() throws {
         let namespace = try NetworkNamespace("only")
-        var services = (1...50).map { number in
-            Service.test(
-                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
-                endpoints: (1...3).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * 8 + $0)) })
-        }
+        var services = Service.numbered(1...50)
         try Desired(services: services).apply(in: namespace)
         services[20].endpoints[1] = Endpoint(address: "10.250.0.1")
         let lines = try Desired(services: services).differences(in: namespace)
@@ -380,11 +376,7 @@ struct ConvergenceTests {
         let namespace = try NetworkNamespace("busy")
         let neighbour = try RunningProgram(
             ["sh", "-c", "while :; do nft add table ip busy; nft delete table ip busy; done"], in: namespace)
-        let many = (1...400).map { number in
-            Service.test(
-                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
-                endpoints: (1...10).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * 16 + $0)) })
-        }
+        let many = Service.numbered(1...400, endpoints: 10, spacing: 16)
         for services in [many, Array(many.dropLast()), many] {
             try Desired(services: services).apply(in: namespace)
         }

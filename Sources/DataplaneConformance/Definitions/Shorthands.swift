@@ -24,4 +24,13 @@ extension Service {
         change(&service)
         return service
     }
+
+    /// Services with addresses of their own: number n has 10.96.1.n, and its endpoints follow 10.244.0.0 + n * spacing.
+    public static func numbered(_ numbers: ClosedRange<Int>, endpoints count: Int = 3, spacing: Int = 8) -> [Service] {
+        numbers.map { number in
+            test(
+                "s\(number)", clusterIPs: [IPAddress(ipv4: 0x0a60_0100 + UInt32(number))],
+                endpoints: (1...count).map { IPAddress(ipv4: 0x0af4_0000 + UInt32(number * spacing + $0)) })
+        }
+    }
 }

@@ -13,10 +13,7 @@ struct AgentSwitchTests {
         let servers = try lab.startServers(families: [.ipv4], mode: .keepOpen)
         defer { for server in servers { server.stop() } }
         let files = try Files()
-        func configure(_ backend: String) throws {
-            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
-        }
-        try configure("nftables")
+        try files.configure("backend: nftables\n")
         let agent = try AgentProcess(in: lab.node, files, ["--config", files["agent.yaml"]])
         let address = try #require(IPAddress("10.96.0.10"))
         let endpoints = (1...2).map { #"{"address": "\#(Lab.podAddresses($0).ipv4)"}"# }.joined(separator: ", ")
@@ -41,7 +38,7 @@ struct AgentSwitchTests {
         }
         for backend in ["iptables", "nftables", "iptables"] {
             let before = count.withLock { $0 }
-            try configure(backend)
+            try files.configure("backend: \(backend)\n")
             agent.signal(SIGHUP)
             let isNew = backend == "iptables"
             let isThere = try await agent.until {
@@ -65,14 +62,14 @@ struct AgentSwitchTests {
     @Test func keepsTheBackendIfAnotherCannotWork() async throws {
         let namespace = try NetworkNamespace("agent")
         let files = try Files()
-        try files.write("source: \"file:\(files["services"])\"\n", to: "agent.yaml")
+        try files.configure()
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try agent.define(Sample.web)
         let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
         try #require(isReady)
         // Not what iptables makes, and so in its way.
         try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
-        try files.write("source: \"file:\(files["services"])\"\nbackend: iptables\n", to: "agent.yaml")
+        try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
         #expect(try await agent.says("the configuration stays as it was: the chain PREROUTING"))
         try agent.define(Sample.dns, in: "dns.yaml")
@@ -85,27 +82,24 @@ struct AgentSwitchTests {
     @Test func takesAnotherBackendAsSoonAsItCanWork() async throws {
         let namespace = try NetworkNamespace("agent")
         let files = try Files()
-        func configure(_ backend: String) throws {
-            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
-        }
         func isPending(_ number: Double, _ agent: AgentProcess) async throws -> Bool {
             try await agent.until { try agent.metric("svcctl_configuration_pending") == number }
         }
-        try configure("nftables")
+        try files.configure("backend: nftables\n")
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try agent.define(Sample.web)
         let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
         try #require(isReady)
         try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
-        try configure("iptables")
+        try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
         #expect(try await isPending(1, agent))
         let status = try namespace.svcctl("status", "--socket", files["agent.sock"])
         #expect(status.output.contains("! configuration: the configuration stays as it was"), "\(status)")
-        try configure("nftables")
+        try files.configure("backend: nftables\n")
         agent.signal(SIGHUP)
         #expect(try await isPending(0, agent), "nothing is to be tried any more")
-        try configure("iptables")
+        try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
         #expect(try await isPending(1, agent))
         // Some tries, and not a word more.
@@ -127,14 +121,11 @@ struct AgentSwitchTests {
     @Test func listensElsewhereAsSoonAsItCan() async throws {
         let namespace = try NetworkNamespace("agent")
         let files = try Files()
-        func configure(_ more: String) throws {
-            try files.write("source: \"file:\(files["services"])\"\n\(more)", to: "agent.yaml")
-        }
-        try configure("")
+        try files.configure("")
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         #expect(try await agent.until { try agent.get("/livez").status == 200 })
         let other = try EchoServer(in: namespace, address: ip("127.0.0.1"), port: 10300, name: "other")
-        try configure("healthAddress: 127.0.0.1:10300\n")
+        try files.configure("healthAddress: 127.0.0.1:10300\n")
         agent.signal(SIGHUP)
         #expect(try await agent.says("the configuration stays as it was: cannot listen on 127.0.0.1:10300"))
         #expect(try agent.get("/livez").status == 200)
@@ -149,9 +140,6 @@ struct AgentSwitchTests {
     @Test func keepsTheBackendWhileServicesWouldBeLost() async throws {
         let namespace = try NetworkNamespace("agent")
         let files = try Files()
-        func configure(_ backend: String) throws {
-            try files.write("source: \"file:\(files["services"])\"\nbackend: \(backend)\n", to: "agent.yaml")
-        }
         func define(_ scheduler: String, _ port: Int) throws {
             let endpoint = #"{"address": "10.244.1.2", "ports": {"": \#(port)}}"#
             let members = #", "scheduler": "\#(scheduler)", "endpoints": [\#(endpoint)]"#
@@ -159,12 +147,12 @@ struct AgentSwitchTests {
             try files.write(#"{"services": [\#(service)]}"#, to: "services.new")
             try #require(rename(files["services.new"], files["services/web.json"]) == 0)
         }
-        try configure("nftables")
+        try files.configure("backend: nftables\n")
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try define("maglev", 8080)
         let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
         try #require(isReady)
-        try configure("iptables")
+        try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
         #expect(try await agent.says("1 service would not be served any more: shop/web: scheduler maglev"))
         #expect(try agent.metric("svcctl_configuration_pending") == 1)
@@ -258,9 +246,7 @@ struct AgentSwitchTests {
     @Test func triesAgainWhileAnotherBackendGoesOn() async throws {
         let namespace = try NetworkNamespace("agent")
         let files = try Files()
-        func configure(_ more: String) throws {
-            try files.write("source: \"file:\(files["services"])\"\nbackend: iptables\n\(more)", to: "agent.yaml")
-        }
+        func configure(_ more: String) throws { try files.configure("backend: iptables\n\(more)") }
         let web = Sample.service("shop/web", address: "10.96.0.10", #", "scheduler": "maglev""#)
         let definitions = Sample.document(web)
         #expect(try namespace.svcctl("apply", "-", input: definitions).status == 0)
@@ -341,5 +327,12 @@ struct AgentSwitchTests {
         let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
         #expect(result.status == 65)
         #expect(result.errors.contains("protect goes with the nftables backend alone"))
+    }
+}
+
+extension Files {
+    /// Writes the agent's configuration: the directory of services as its source, and more lines.
+    fileprivate func configure(_ more: String = "") throws {
+        try write("source: \"file:\(self["services"])\"\n\(more)", to: "agent.yaml")
     }
 }

@@ -51,7 +51,10 @@ extension WithKernel {
                     counted = try socket.virtualServer(id)
                     servers = try socket.realServers(of: id)
                     let counts = [counted?.statistics] + servers.map(\.statistics)
-                    if counts.count(where: { ($0?.incomingPackets ?? 0) >= 15 }) == 2 { break }
+                    let complete = counts.count {
+                        $0?.connections == 5 && $0?.incomingPackets ?? 0 >= 15 && $0?.outgoingPackets ?? 0 >= 10
+                    }
+                    if complete == 2 { break }
                     usleep(20_000)
                 }
                 return (counted, servers)

@@ -1,12 +1,25 @@
 /// What a service proxy looks at in a Kubernetes `Node` object: only the one that it runs on matters to it.
 public struct ClusterNode: Hashable, Sendable {
     /// Why the node is about to go (semantics 49). Load balancers should send it nothing new then.
-    public enum Deletion: String, Hashable, Sendable {
-        /// `metadata.deletionTimestamp` is set.
-        case timestamp = "it has a deletion timestamp"
+    public enum Deletion: Hashable, Sendable {
+        /// `metadata.deletionTimestamp` is set, in the form of RFC 3339 that Kubernetes uses: `2026-01-31T12:00:00Z`.
+        case timestamp(String)
         /// The cluster autoscaler taints a node before it takes it away.
-        case taint = "it has the taint ToBeDeletedByClusterAutoscaler"
+        case taint
+
+        /// One sentence without a full stop.
+        public var reason: String {
+            switch self {
+            case .timestamp: "it has a deletion timestamp"
+            case .taint: "it has the taint \(ClusterNode.deletionTaint)"
+            }
+        }
     }
+
+    /// The key of the taint that stands for a deletion.
+    package static let deletionTaint: StaticString = "ToBeDeletedByClusterAutoscaler"
+    /// The label that names a node's zone.
+    package static let zoneLabel: StaticString = "topology.kubernetes.io/zone"
 
     /// A DNS subdomain.
     public var name: String

@@ -49,8 +49,8 @@ func fail(_ error: some Error) -> ExitCode {
     case let error as EtcdError:
         printError("svcctl: etcd: \(error.message)")
         return error.exitCode
-    case let error as MissingServices:
-        for name in error.names { printError("svcctl: there is no service \(name) in etcd") }
+    case let error as MissingFromStore:
+        for name in error.names { printError("svcctl: there is no \(name) in etcd") }
         return .unreadableInput
     case let error as WrongSource:
         printError("svcctl: \(error)")

@@ -71,7 +71,7 @@ import Testing
             32000: .init(service: ServiceName(namespace: "shop", name: "lb"), localEndpoints: 1)
         ])
         reporter.note { $0.readySince = .now }
-        for deletion in [ClusterNode.Deletion.taint, .timestamp] {
+        for deletion in [ClusterNode.Deletion.taint, .timestamp("2026-01-31T12:00:00Z")] {
             say(ClusterNode(name: "node-a", deletion: deletion))
             #expect(try answer("/healthz") == (503, false))
             #expect(try answer("/livez") == (200, false))

@@ -35,7 +35,7 @@ import Testing
     /// Only this node's object counts. When one that was about to go is not there any more, the node is gone.
     @Test func tellsOfItsOwnNode() throws {
         let (stays, goes) = (ClusterNode(name: "node-a"), ClusterNode(name: "node-a", deletion: .taint))
-        let other = ClusterNode(name: "node-b", deletion: .timestamp)
+        let other = ClusterNode(name: "node-b", deletion: .timestamp("2026-01-31T12:00:00Z"))
         #expect(try Self.run([Self.update(other)]).told == [nil])
         #expect(try Self.run([Self.update(goes)], name: nil).told == [nil])
         #expect(try Self.run([Self.update(goes, isComplete: false)]).told == [nil])

@@ -20,8 +20,8 @@ import Testing
         #expect(
             definitions.nodes == [
                 ClusterNode(name: "a.example.com"), ClusterNode(name: "b", zone: "z1"),
-                ClusterNode(name: "c", deletion: .taint), ClusterNode(name: "d", deletion: .timestamp),
-                ClusterNode(name: "e"),
+                ClusterNode(name: "c", deletion: .taint),
+                ClusterNode(name: "d", deletion: .timestamp("2026-01-31T12:00:00Z")), ClusterNode(name: "e"),
             ])
         #expect(definitions.services.isEmpty && definitions.warnings.isEmpty)
     }

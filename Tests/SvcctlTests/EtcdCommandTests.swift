@@ -31,7 +31,7 @@ struct EtcdCommandTests {
                 """)
         try files.write(got.output, to: "got.json")
         let again = try etcd.svcctl("put", "-o", "json", files["got.json"])
-        #expect(again.output == #"{"written": ["kube-system/dns", "shop/web"]}"# + "\n")
+        #expect(again.output == #"{"written": ["kube-system/dns", "shop/web"], "nodes": []}"# + "\n")
         #expect(try etcd.svcctl("get", "-o", "json").output == got.output)
         try await etcd.put("endpoints/shop/web/x", #"{"address": "10.244.1.9"}"#)
         #expect(
@@ -111,6 +111,53 @@ struct EtcdCommandTests {
         #expect(try etcd.svcctl("accept").status == 0)
     }
 
+    /// Nodes are written beside services, printed as put takes them, and go when they are told to.
+    @Test func nodes() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        let nodes = """
+            kind: List
+            apiVersion: v1
+            items:
+            - {kind: Node, metadata: {name: c, deletionTimestamp: "2026-01-31T12:00:00Z", labels: {a: b}}, spec: {}}
+            - kind: Node
+              metadata: {name: a.example.com, labels: {topology.kubernetes.io/zone: z1}}
+              status: {addresses: []}
+            - {kind: Node, metadata: {name: b}, spec: {taints: [{key: ToBeDeletedByClusterAutoscaler, value: "1"}]}}
+            """
+        let files = try Files(["web.json": Sample.web, "nodes.yaml": nodes])
+        #expect(
+            try etcd.svcctl("put", files["web.json"], files["nodes.yaml"])
+                == ProgramResult(status: 0, output: "wrote 1 service and 3 nodes\n", errors: ""))
+        #expect(try await etcd.keys() == ["nodes/a.example.com", "nodes/b", "nodes/c", "services/shop/web"])
+        #expect(
+            try etcd.svcctl("get", "--nodes").output == """
+                NODE           ZONE  DELETION
+                a.example.com  z1    -
+                b              -     it has the taint ToBeDeletedByClusterAutoscaler
+                c              -     it has a deletion timestamp
+
+                """)
+        let got = try etcd.svcctl("get", "--nodes", "-o", "json").output
+        try files.write(got, to: "got.json")
+        let again = try etcd.svcctl("put", "-o", "json", files["got.json"])
+        #expect(again.output == #"{"written": [], "nodes": ["a.example.com", "b", "c"]}"# + "\n")
+        #expect(try etcd.svcctl("get", "--nodes", "-o", "json").output == got)
+        #expect(got.contains(#""deletionTimestamp": "2026-01-31T12:00:00Z""#))
+        #expect(try etcd.svcctl("get", "--nodes", "b", "b").output.split(separator: "\n").count == 2)
+
+        for command in [["get", "--nodes", "b", "x"], ["delete", "--nodes", "b", "x"]] {
+            let missing = try hostProgram([Svcctl.path()] + command + ["--etcd", etcd.url])
+            #expect(missing == ProgramResult(status: 66, output: "", errors: "svcctl: there is no node x in etcd\n"))
+        }
+        try await etcd.put("nodes/d", #"{"kind": "Service"}"#)
+        let wrong = try etcd.svcctl("get", "--nodes")
+        #expect(wrong.status == 65 && wrong.output.contains("a.example.com"))
+        #expect(wrong.errors.hasPrefix("/svcctl/nodes/d:1:10: error: kind: expected \"Node\""), "\(wrong.errors)")
+        #expect(try etcd.svcctl("delete", "--nodes", "b", "d", "b").output == "deleted 2 nodes\n")
+        #expect(try await etcd.keys() == ["nodes/a.example.com", "nodes/c", "services/shop/web"])
+    }
+
     @Test func prefix() async throws {
         let etcd = try EtcdServer()
         try await etcd.start()
@@ -163,6 +210,8 @@ struct EtcdCommandTests {
 
     @Test(arguments: [
         (["put"], "FILE"), (["delete"], "namespace/name"), (["get", "shop/a/b"], "shop/a/b"),
+        (["get", "--nodes", "Node A"], "Node A"), (["delete", "--nodes"], "node"),
+        (["delete", "--nodes", "a", "--endpoints"], "--endpoints"),
         (["get", "--etcd", "127.0.0.1:2379"], "--etcd"), (["get", "--etcd-user", "x"], "password"),
         (["get", "--etcd-cert", "x"], "key"), (["register", "shop/a"], "address"), (["register", "shop/a", "x"], "x"),
         (["register", "shop/a", "10.0.0.1", "--port", "http"], "http"),

@@ -12,7 +12,7 @@ extension AgentRecord {
         if let rejected { lines.append("configuration: \(rejected)") }
         if let awaited { lines.append("configuration: \(awaited)") }
         if let node = news.node, let deletion = node.deletion {
-            lines.append("node \(node.name): it is being deleted, and /healthz says so: \(deletion.rawValue)")
+            lines.append("node \(node.name): it is being deleted, and /healthz says so: \(deletion.reason)")
         }
         for (name, state) in news.states {
             guard let problem = state.problem else { continue }

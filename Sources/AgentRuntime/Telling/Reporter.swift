@@ -161,7 +161,7 @@ final class Reporter: AgentObserver {
     private func tellDeletion(_ before: ClusterNode?, _ node: ClusterNode?) {
         guard before?.deletion != node?.deletion else { return }
         if let node, let deletion = node.deletion {
-            say(.node, "the node \(node.name) is being deleted, and /healthz says so: \(deletion.rawValue)", .warning)
+            say(.node, "the node \(node.name) is being deleted, and /healthz says so: \(deletion.reason)", .warning)
         } else {
             say(.node, "the node is no longer being deleted", .notice)
         }

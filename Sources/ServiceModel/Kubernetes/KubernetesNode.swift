@@ -29,12 +29,12 @@ extension ValueReader {
         guard let name = nodeName(nameNode) else { return nil }
         var node = ClusterNode(name: name)
         if let labels = metadata[.labels], isObject(labels),
-            let label = tree.member("topology.kubernetes.io/zone", of: labels), !tree.text(of: label, is: "")
+            let label = tree.member(ClusterNode.zoneLabel, of: labels), !tree.text(of: label, is: "")
         {
             node.zone = zone(label)
         }
         if let spec = fields[.spec], hasDeletionTaint(spec) { node.deletion = .taint }
-        if let time = metadata[.deletionTimestamp], timestamp(time) != nil { node.deletion = .timestamp }
+        if let time = metadata[.deletionTimestamp], let time = timestamp(time) { node.deletion = .timestamp(time) }
         return (node, nameNode)
     }
 
@@ -46,7 +46,7 @@ extension ValueReader {
                 fail(taint, "a taint needs a key")
                 continue
             }
-            isFound = isString(key) && tree.text(of: key, is: "ToBeDeletedByClusterAutoscaler") || isFound
+            isFound = isString(key) && tree.text(of: key, is: ClusterNode.deletionTaint) || isFound
         }
         return isFound
     }

@@ -6,34 +6,19 @@ internal import ServiceModel
 
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the services in etcd.",
+        abstract: "Print the services, or nodes, in etcd.",
         discussion: """
             With -o json what is printed is a definition that put takes. Endpoints that register holds are counted in the \
-            table, and are no part of the definition.
+            table, and are no part of the definition. Without names all are printed.
             """)
 
-    @Argument(help: ArgumentHelp("Services; all without any.", valueName: "namespace/name"))
-    var names: [ServiceNameArgument] = []
+    @OptionGroup var chosen: StoredNames
     @OptionGroup var etcd: EtcdOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         do {
-            let stored = try await read()
-            var findings: [Finding] = []
-            var services: [(service: Service, added: Int)] = []
-            for entry in stored {
-                do {
-                    let input = DefinitionInput(name: entry.key, bytes: entry.value)
-                    services.append((try StoredService(decoding: input, named: entry.name).service, entry.added))
-                } catch {
-                    findings += error.findings
-                }
-            }
-            switch output.output {
-            case .text: Self.printText(services)
-            case .json: Self.printDefinitions(services.map(\.service))
-            }
+            let findings = try await chosen.nodes ? printNodes() : printServices()
             guard findings.isEmpty else {
                 for finding in findings { printError(finding.description) }
                 throw ExitCode.invalidDefinitions
@@ -41,6 +26,25 @@ struct Get: AsyncParsableCommand {
         } catch {
             throw fail(error)
         }
+    }
+
+    /// - Returns: what is wrong with those that are not printed.
+    private func printServices() async throws -> [Finding] {
+        var findings: [Finding] = []
+        var services: [(service: Service, added: Int)] = []
+        for entry in try await readServices() {
+            do {
+                let input = DefinitionInput(name: entry.key, bytes: entry.value)
+                services.append((try StoredService(decoding: input, named: entry.name).service, entry.added))
+            } catch {
+                findings += error.findings
+            }
+        }
+        switch output.output {
+        case .text: Self.printText(services)
+        case .json: Self.printDefinitions(services.map(\.service))
+        }
+        return findings
     }
 
     private struct Stored {
@@ -51,8 +55,8 @@ struct Get: AsyncParsableCommand {
         var added = 0
     }
 
-    private func read() async throws -> [Stored] {
-        let names = names.map(\.name)
+    private func readServices() async throws -> [Stored] {
+        let names = chosen.services
         let (stored, missing) = try await etcd.ask { connection, layout in
             var (stored, missing): ([Stored], [ServiceName]) = ([], [])
             if names.isEmpty {
@@ -72,7 +76,7 @@ struct Get: AsyncParsableCommand {
             try await Self.count(&stored, connection, layout, areAll: names.isEmpty)
             return (stored, missing)
         }
-        if let error = MissingServices(missing) { throw error }
+        if let error = MissingFromStore(services: missing) { throw error }
         return stored.sorted { $0.name < $1.name }
     }
 
@@ -107,25 +111,5 @@ struct Get: AsyncParsableCommand {
     private static func printDefinitions(_ services: [Service]) {
         let lines = services.map { "  \($0.nativeJSON)" }.joined(separator: ",\n")
         printBytes(Array("{\"services\": [\(lines.isEmpty ? "" : "\n\(lines)\n")]}\n".utf8))
-    }
-}
-
-/// `NAMESPACE/NAME`, or `NAME` in the namespace `default`.
-struct ServiceNameArgument: ExpressibleByArgument {
-    let name: ServiceName
-
-    init?(argument: String) {
-        guard let name = ServiceName(argument) else { return nil }
-        self.name = name
-    }
-}
-
-/// Services that were asked for and are not there.
-struct MissingServices: Error {
-    let names: [ServiceName]
-
-    init?(_ names: [ServiceName]) {
-        guard !names.isEmpty else { return nil }
-        self.names = names
     }
 }

@@ -30,7 +30,7 @@ struct AgentEtcdTrafficTests {
         #expect(try await agent.until { clients.count > seen + 20 })
         #expect(try lab.node.generation() == generation)
         try await node.etcd.start()
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         #expect(try lab.node.generation() == generation)
         try await node.etcd.put(service: "b", 2, AgentEtcd.endpoints("10.244.1.9"))
         #expect(try await agent.until { try next.kernel("b") == "10.244.1.9:80" })

@@ -22,7 +22,7 @@ struct AgentNodeTests {
                 {"name": "shop/web", "loadBalancerIPs": ["203.0.113.8"], "loadBalancerSourceRanges": ["198.51.100.0/24"],
                  "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [{"address": "10.244.1.2"}]}
                 """))
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         func probe() throws -> Outcome {
             Client.probe(from: lab.node, to: try ip("203.0.113.8"), port: 80, timeout: .milliseconds(200))
         }
@@ -97,7 +97,7 @@ struct AgentNodeTests {
         let members =
             #", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000, "endpoints": [\#(endpoint)]"#
         try agent.define(Sample.document(Sample.service("shop/lb", members)))
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         for host in ["192.0.2.10", "[2001:db8::10]"] {
             #expect(try agent.get("/healthz", host: host).status == 200, "\(host)")
             #expect(try await agent.until { try agent.get("/", port: 32000, host: host).status == 200 }, "\(host)")
@@ -167,9 +167,7 @@ struct AgentNodeTests {
         let first = try await AgentProcess.ready(in: lab.node, files)
         _ = try first.stop()
         let agent = try AgentProcess(in: lab.node, files, ["--protect"])
-        let isProtected = try await agent.until { try agent.get("/readyz").status == 200 }
-        let log = try agent.log()
-        try #require(isProtected, "\(log)")
+        try await agent.becomesReady()
         let connection = try LongConnection(from: lab.client, to: ip("10.96.0.10"), port: 80)
         #expect(throws: ProgramFailure.self) { try lab.node.nft("flush table ip svcctl\n") }
         #expect(throws: ProgramFailure.self) { try lab.node.nft("delete table ip svcctl\n") }

@@ -24,7 +24,7 @@ struct AgentSoakTests {
         var agent = try AgentProcess(in: lab.node, files)
         var random = SystemRandomNumberGenerator()
         for number in 0..<Self.serviceCount { try define(number, agent, &random) }
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
 
         let connections = try (0..<Self.serviceCount).map {
             try LongConnection(from: lab.client, to: Self.address($0), port: 80)
@@ -61,7 +61,7 @@ struct AgentSoakTests {
             "soak: \(Self.seconds) s, \(changes) changes, \(ends) ends, \(count) connections, \(failures.count) failed")
 
         // The end state depends on the last definitions alone.
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         let directory = files["services"]
         #expect(
             try await agent.until {

@@ -22,8 +22,7 @@ struct AgentSwitchTests {
             {"services": [{"name": "shop/web", "clusterIPs": ["\(address)"],
               "ports": [{"port": 80, "targetPort": 8080}], "endpoints": [\(endpoints)]}]}
             """)
-        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
-        try #require(isReady)
+        try await agent.becomesReady()
 
         let connection = try LongConnection(from: lab.client, to: address, port: 80)
         let isOver = Mutex(false)
@@ -65,8 +64,7 @@ struct AgentSwitchTests {
         try files.configure()
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try agent.define(Sample.web)
-        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
-        try #require(isReady)
+        try await agent.becomesReady()
         // Not what iptables makes, and so in its way.
         try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
         try files.configure("backend: iptables\n")
@@ -88,8 +86,7 @@ struct AgentSwitchTests {
         try files.configure("backend: nftables\n")
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try agent.define(Sample.web)
-        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
-        try #require(isReady)
+        try await agent.becomesReady()
         try namespace.nft("add table ip nat\nadd chain ip nat PREROUTING { type filter hook prerouting priority 5; }\n")
         try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
@@ -150,8 +147,7 @@ struct AgentSwitchTests {
         try files.configure("backend: nftables\n")
         let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
         try define("maglev", 8080)
-        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
-        try #require(isReady)
+        try await agent.becomesReady()
         try files.configure("backend: iptables\n")
         agent.signal(SIGHUP)
         #expect(try await agent.says("1 service would not be served any more: shop/web: scheduler maglev"))
@@ -195,8 +191,7 @@ struct AgentSwitchTests {
         }
         let first = try AgentProcess(in: lab.node, files, arguments("nftables"))
         try define("maglev", [1])
-        let isReady = try await first.until { try first.get("/readyz").status == 200 }
-        try #require(isReady)
+        try await first.becomesReady()
         #expect(try first.stop().status == 0)
 
         let connection = try LongConnection(from: lab.client, to: address, port: 80)

@@ -156,7 +156,7 @@ struct AgentTests {
         #expect(try agent.get("/livez").status == 200)
         #expect(try namespace.ruleset() == "")
         try files.write(Sample.web, to: "later")
-        #expect(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         _ = try agent.stop()
     }
 

@@ -122,7 +122,7 @@ struct IPVSTests {
         let (one, two) = (Lab.podAddresses(1).ipv4, Lab.podAddresses(2).ipv4)
         try agent.define(Self.service(one))
         let address = try #require(IPAddress("10.96.0.10"))
-        try #require(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         func saved() throws -> String { try lab.node.tool(["ipvsadm", "-S", "-n"]) }
         func leads(to endpoint: IPAddress, weight: Int) throws -> Bool {
             try saved().contains("-a -t 10.96.0.10:80 -r \(endpoint):8080 -m -w \(weight)\n")
@@ -149,7 +149,7 @@ struct IPVSTests {
         #expect(try connection.exchange("and now") == "and now")
         #expect(try Client.tally(6, from: lab.client, to: address, port: 80).failures.isEmpty)
         let successor = try AgentProcess(in: lab.node, files, options)
-        try #require(try await successor.until { try successor.get("/readyz").status == 200 })
+        try await successor.becomesReady()
         #expect(try leads(to: one, weight: 0), "a successor knows who leaves")
         #expect(try connection.exchange("once more") == "once more")
         #expect(try successor.stop().status == 0)
@@ -164,7 +164,7 @@ struct IPVSTests {
         let files = try Files()
         let agent = try AgentProcess(in: lab.node, files, ["--backend", "ipvs", "--set-sysctls"])
         try agent.define(Self.service(Lab.podAddresses(1).ipv4))
-        try #require(try await agent.until { try agent.get("/readyz").status == 200 })
+        try await agent.becomesReady()
         let address = try #require(IPAddress("10.96.0.10"))
         func isServed() throws -> Bool {
             try lab.node.tool(["ip", "-o", "address", "show", "dev", "svcctl0"]).contains("10.96.0.10/32")
@@ -194,7 +194,7 @@ struct IPVSTests {
         let endpoint = Lab.podAddresses(1).ipv4
         let first = try AgentProcess(in: lab.node, files, ["--backend", "ipvs", "--set-sysctls"])
         try first.define(Self.service(endpoint, more: #", "scheduler": "lc""#))
-        try #require(try await first.until { try first.get("/readyz").status == 200 })
+        try await first.becomesReady()
         #expect(try first.stop().status == 0)
         let agent = try await AgentProcess.ready(in: lab.node, files, ["--backend", "nftables"])
         #expect(try await agent.says("ipvs goes on"))

@@ -29,10 +29,15 @@ final class AgentProcess: Sendable {
         in namespace: NetworkNamespace, _ files: Files, _ arguments: [String] = [], prefix: [String] = []
     ) async throws -> AgentProcess {
         let agent = try AgentProcess(in: namespace, files, arguments, prefix: prefix)
-        let isReady = try await agent.until { try agent.get("/readyz").status == 200 }
-        let log = try agent.log()
-        try #require(isReady, "\(log)")
+        try await agent.becomesReady()
         return agent
+    }
+
+    /// Waits until its first state stands in the kernel.
+    func becomesReady() async throws {
+        let isReady = try await until { try get("/readyz").status == 200 }
+        let log = try log()
+        try #require(isReady, "\(log)")
     }
 
     func signal(_ number: Int32) { program.signal(number) }

@@ -23,7 +23,7 @@ extension AgentRecord {
         }
         let kept = refused.merging(news.unfit) { $1 }
         for (name, reason) in kept.sorted(by: { $0.key < $1.key }) {
-            lines.append("\(name): keeps its older state: \(reason)")
+            lines.append("\(name): not served as it is defined: \(reason)")
         }
         for conflict in engine.conflicts { lines.append("\(conflict)") }
         for (_, message) in wrongSysctls.sorted(by: { $0.key < $1.key }) { lines.append(message) }

@@ -74,7 +74,7 @@ final class Reporter: AgentObserver {
         if let pendingSince { metrics.carriedOut(after: .now - pendingSince) }
         metrics.synchronized(report, isFull: isFull, took: took, engine, unfit: unfit, at: now)
         for (name, reason) in refused.sorted(by: { $0.key < $1.key }) where before[name] != reason {
-            say(.refused, "\(name) keeps its older state: \(reason)", .error)
+            say(.refused, "\(name) is not served as it is defined: \(reason)", .error)
         }
         for name in before.keys.sorted() where refused[name] == nil { say(.mended, "\(name) is no longer refused") }
         let summary = report.summary
@@ -151,7 +151,7 @@ final class Reporter: AgentObserver {
             say(.mended, "\(finding.document): no longer: \(finding.message)")
         }
         for (name, reason) in news.unfit.sorted(by: { $0.key < $1.key }) where before.unfit[name] != reason {
-            say(.refused, "\(name) keeps its older state: \(reason)", .error)
+            say(.refused, "\(name) is not served as it is defined: \(reason)", .error)
         }
         for name in before.unfit.keys.sorted() where news.unfit[name] == nil {
             say(.mended, "\(name) is no longer refused")

@@ -1,4 +1,3 @@
-internal import Glibc
 public import NetAddress
 public import ServiceSource
 internal import Synchronization
@@ -20,26 +19,12 @@ public final class Inbox: Sendable {
     }
 
     private let content = Mutex(Content())
-    /// A pair of sockets: a byte in the second makes the first readable.
-    private let bell: (inside: Int32, outside: Int32)
+    private let bell = Bell()
 
-    public init() {
-        var pair: [Int32] = [-1, -1]
-        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        // It fails only where the process may open no more files, and nothing can run then.
-        guard socketpair(AF_UNIX, kind, 0, &pair) == 0 else {
-            fatalError("socketpair: \(String(cString: strerror(errno)))")
-        }
-        bell = (pair[0], pair[1])
-    }
-
-    deinit {
-        close(bell.inside)
-        close(bell.outside)
-    }
+    public init() {}
 
     /// Becomes readable when there is something to take.
-    public var descriptor: Int32 { bell.inside }
+    public var descriptor: Int32 { bell.descriptor }
 
     /// A source says something; what it said before and nobody has taken yet is joined with it.
     public func add(_ update: SourceUpdate, from source: Int) {
@@ -50,26 +35,25 @@ public final class Inbox: Sendable {
                 content.updates[source]?.merge(update)
             }
         }
-        ring()
+        bell.ring()
     }
 
     /// The node has these addresses now.
     public func add(addresses: Set<IPAddress>) {
         content.withLock { $0.addresses = addresses }
-        ring()
+        bell.ring()
     }
 
     public func add(_ order: Order) {
         content.withLock { $0.orders.append(order) }
-        ring()
+        bell.ring()
     }
 
     /// Everything that was left here, which is then gone.
     public func take() -> (
         updates: [(source: Int, update: SourceUpdate)], orders: [Order], addresses: Set<IPAddress>?
     ) {
-        var rings = [UInt8](repeating: 0, count: 256)
-        while read(bell.inside, &rings, rings.count) == rings.count {}
+        bell.silence()
         return content.withLock { content in
             defer { content = Content() }
             let updates = content.updates.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
@@ -80,11 +64,5 @@ public final class Inbox: Sendable {
     /// Looks at what waits to be taken, by source, and leaves it here.
     public func peek(_ body: ([Int: SourceUpdate]) -> Void) {
         content.withLock { body($0.updates) }
-    }
-
-    private func ring() {
-        // A socket that is full rings already.
-        var ring: UInt8 = 1
-        write(bell.outside, &ring, 1)
     }
 }

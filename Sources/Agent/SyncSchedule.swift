@@ -1,3 +1,5 @@
+internal import ServiceSource
+
 /// Decides when the kernel is brought up to date: a pure state machine, which is told what happened and when, and says
 /// what to do next. It knows no clock of its own.
 ///

@@ -13,7 +13,7 @@ actor EtcdWatcher {
     private let clock = ContinuousClock()
 
     private var state: StoreState
-    private var backoff: Backoff
+    private var retryPause: RetryPause
     /// Whether a watch stands, or stood until just now.
     private var isConnected = false
     private var lastHeard: ContinuousClock.Instant
@@ -32,7 +32,7 @@ actor EtcdWatcher {
         logger = source.logger
         self.mailbox = mailbox
         state = StoreState(layout: layout)
-        backoff = Backoff(first: timing.firstPause, longest: timing.longestPause)
+        retryPause = RetryPause(first: timing.firstPause, longest: timing.longestPause)
         lastHeard = clock.now
         silence = timing.silence
     }
@@ -49,14 +49,16 @@ actor EtcdWatcher {
             logger.debug("etcd: \(error.message)")
             index = (index + 1) % members.count
             let isUsual = isConnected && clock.now - start > .seconds(1)
-            if isUsual { backoff.reset() }
+            if isUsual { retryPause.succeeded() }
             failures = isConnected ? 0 : failures + 1
             // What is mended at once, here or at another member, is not worth a word.
             if !isConnected {
                 state.connectionFailed(error, now: .now)
                 update()
             }
-            if !isUsual, failures % members.count == 0 { try? await Task.sleep(for: backoff.pause()) }
+            if !isUsual, failures % members.count == 0 {
+                try? await Task.sleep(for: retryPause.failed(jitter: .random(in: 0..<1)))
+            }
         }
         pendingUpdate?.cancel()
         mailbox.finish()

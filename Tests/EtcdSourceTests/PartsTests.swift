@@ -49,16 +49,6 @@ struct PartsTests {
     ])
     func noWatchMessages(text: String) { #expect(WatchMessage(line: Array(text.utf8)) == nil) }
 
-    @Test func pausesGrow() {
-        var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))
-        for expected in [100, 200, 400, 800, 1000, 1000] {
-            let pause = backoff.pause()
-            #expect(pause >= .milliseconds(expected / 2) && pause <= .milliseconds(expected))
-        }
-        backoff.reset()
-        #expect(backoff.pause() <= .milliseconds(100))
-    }
-
     @Test(arguments: [
         (#"{"code": 16, "message": "etcdserver: invalid auth token"}"#, EtcdError.Kind.staleToken),
         (#"{"code": 3, "error": "etcdserver: authentication failed, invalid user ID or password"}"#, .notPermitted),

@@ -1,4 +1,5 @@
 internal import Agent
+internal import ServiceSource
 
 /// Tells when it is time to try again what failed, each time later.
 struct Retry {

@@ -3,6 +3,7 @@ internal import Dataplane
 internal import Links
 internal import NetAddress
 internal import Netlink
+internal import ServiceSource
 internal import Synchronization
 
 /// Says what addresses the node has, at first and whenever that changes.
@@ -39,8 +40,8 @@ final class AddressWatcher: Sendable {
     /// Takes what makes the descriptor readable.
     private let hasChanged: @Sendable () throws -> Bool
     private let read: @Sendable () throws -> Set<IPAddress>
-    /// Two ends of a connection: closing one wakes the thread that waits at the other.
-    private let stopping: (inside: Int32, outside: Int32)
+    /// Rings when it is time to stop.
+    private let stopping = Bell()
 
     /// Watches the network namespace of the calling thread.
     convenience init() throws {
@@ -60,12 +61,7 @@ final class AddressWatcher: Sendable {
         self.read = read
         first = try read()
         known = Mutex(first)
-        var pair: [Int32] = [-1, -1]
-        socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair)
-        stopping = (pair[0], pair[1])
     }
-
-    deinit { close(stopping.inside) }
 
     /// Tells of changes until it is stopped. It blocks.
     func run(_ tell: (News) -> Void) {
@@ -73,7 +69,7 @@ final class AddressWatcher: Sendable {
         while true {
             var entries = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: stopping.inside, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0),
             ]
             // After a failure the descriptor says nothing new, or all the time that it is broken.
             if problem != nil { entries[0].fd = -1 }
@@ -101,6 +97,6 @@ final class AddressWatcher: Sendable {
         }
     }
 
-    /// Ends ``run(_:)``. It is called once.
-    func stop() { close(stopping.outside) }
+    /// Ends ``run(_:)``.
+    func stop() { stopping.ring() }
 }

@@ -24,8 +24,8 @@ public struct FileSource: DefinitionSource {
 
     public func updates() -> SourceUpdates {
         let (updates, mailbox) = SourceUpdates.makeMailbox()
-        let stop = StopSignal()
-        mailbox.onTermination { stop.send() }
+        let stop = Bell()
+        mailbox.onTermination { stop.ring() }
         let source = self
         let isStarted = startThread {
             var watcher = FileWatcher(source, mailbox: mailbox, stop: stop)
@@ -48,7 +48,8 @@ private struct FileWatcher: ~Copyable {
     static let longestMilliseconds: Int64 = 500
 
     let mailbox: SourceMailbox
-    let stop: StopSignal
+    /// Rings when it is time to stop.
+    let stop: Bell
     private var notices: Inotify?
     private var noticesDescriptor: Int32 = -1
     private let secondLook: Int64
@@ -61,7 +62,7 @@ private struct FileWatcher: ~Copyable {
     /// What was said last, but for changes, which are many.
     private var last: SourceUpdate?
 
-    init(_ source: FileSource, mailbox: SourceMailbox, stop: StopSignal) {
+    init(_ source: FileSource, mailbox: SourceMailbox, stop: Bell) {
         self.mailbox = mailbox
         self.stop = stop
         reader = FileReader(paths: source.paths)
@@ -175,31 +176,6 @@ private struct FileWatcher: ~Copyable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
-}
-
-/// Tells a thread that waits in poll(2) to stop.
-private final class StopSignal: Sendable {
-    /// Can be read, or is at its end, when it is time.
-    let descriptor: Int32
-    private let writer: Int32
-
-    init() {
-        var ends: [Int32] = [-1, -1]
-        // A pair of sockets, since Swift cannot see pipe2(2), and pipe(2) leaks into programs that are started.
-        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
-        socketpair(AF_UNIX, Int32(kind), 0, &ends)
-        (descriptor, writer) = (ends[0], ends[1])
-    }
-
-    deinit {
-        close(descriptor)
-        close(writer)
-    }
-
-    func send() {
-        var byte: UInt8 = 0
-        write(writer, &byte, 1)
     }
 }
 

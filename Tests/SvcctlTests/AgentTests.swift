@@ -39,6 +39,33 @@ struct AgentTests {
         #expect(try namespace.elements("ip", "endpoints_2").count == 2)
     }
 
+    /// What it has done it forgets, or in a year it would fill the node.
+    @Test func keepsItsSize() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let agent = try await AgentProcess.ready(in: namespace, Self.files())
+        /// - Returns: in bytes.
+        func sizeAfter(changes: Range<Int>) async throws -> Double {
+            for change in changes {
+                let services = (0..<400).map { number in
+                    Sample.service(
+                        "size/\(number)", address: "10.97.\(number / 256).\(number % 256)",
+                        #", "endpoints": [{"address": "10.244.1.\#(change + 1)"}, {"address": "10.244.2.1"}]"#)
+                }
+                try agent.define(#"{"services": [\#(services.joined(separator: ","))]}"#, in: "size.json")
+                let isThere = try await agent.until {
+                    try namespace.tool(["nft", "list", "map", "ip", "svcctl", "endpoints_2"])
+                        .contains(" 10.244.1.\(change + 1) .")
+                }
+                try #require(isThere)
+            }
+            return try #require(try agent.metric("process_resident_memory_bytes"))
+        }
+        let before = try await sizeAfter(changes: 0..<10)
+        let after = try await sizeAfter(changes: 10..<50)
+        #expect(after - before < 4e6, "\(before) \(after)")
+        #expect(try agent.stop().status == 0)
+    }
+
     @Test func mendsDriftAndNamesWhoDidIt() async throws {
         let namespace = try NetworkNamespace("agent")
         let agent = try await AgentProcess.ready(in: namespace, Self.files())

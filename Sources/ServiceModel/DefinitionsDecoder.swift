@@ -2,9 +2,25 @@ extension Definitions {
     /// Decodes and checks all inputs together: JSON or YAML, native or Kubernetes form, freely mixed.
     ///
     /// Every error in every input is reported at once. The result does not depend on the order of services.
-    public init(decoding inputs: [DefinitionInput]) throws(InvalidDefinitions) {
+    ///
+    /// - Parameter check: what others have to say of a service, to be told with its place beside all else.
+    public init(
+        decoding inputs: [DefinitionInput], check: (Service) -> [ServiceRemark] = { _ in [] }
+    ) throws(InvalidDefinitions) {
         var decoder = DefinitionsDecoder(inputs)
-        self = try decoder.decode()
+        self = try decoder.decode(check)
+    }
+}
+
+/// What somebody beyond the decoder, as a backend, has to say of a service.
+public struct ServiceRemark: Hashable, Sendable {
+    public var severity: Finding.Severity
+    /// One sentence without a full stop.
+    public var message: String
+
+    public init(severity: Finding.Severity, message: String) {
+        self.severity = severity
+        self.message = message
     }
 }
 
@@ -21,7 +37,7 @@ struct DefinitionsDecoder {
 
     init(_ inputs: [DefinitionInput]) { self.inputs = inputs }
 
-    mutating func decode() throws(InvalidDefinitions) -> Definitions {
+    mutating func decode(_ check: (Service) -> [ServiceRemark]) throws(InvalidDefinitions) -> Definitions {
         trees = inputs.indices.map { Self.readTree(inputs[$0].bytes, input: $0, findings) }
         let readers = trees.enumerated().map { index, tree in
             tree.map { ValueReader(tree: $0, input: index, findings: findings) }
@@ -31,6 +47,7 @@ struct DefinitionsDecoder {
         }
         decodeSlices(readers)
         registry.checkClaims(findings, trees)
+        registry.note(check, findings)
         guard findings.errorCount == 0 else {
             throw findings.refusal(of: inputs, trees: trees)
         }

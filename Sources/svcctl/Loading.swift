@@ -19,36 +19,40 @@ struct DefinitionArguments: ParsableArguments {
         guard !files.isEmpty else { throw ValidationError("name at least one FILE, or - for standard input") }
     }
 
-    /// Reads and checks everything; warnings go to standard error.
-    func load() throws -> Definitions { try Self.load(files) }
+    /// Reads and checks everything, for any backend; warnings go to standard error.
+    func load(_ output: OutputOptions) throws -> Definitions { try Self.load(files, output) { _ in [] } }
 
-    /// The same for any files.
-    static func load(_ files: [String]) throws -> Definitions {
+    /// The same for a backend, some of whose nodes cannot do all of it. What it refuses is an error among all others.
+    static func load(
+        _ files: [String], _ backend: BackendName, _ node: NodeFacts, _ output: OutputOptions
+    ) throws -> Definitions {
+        try load(files, output) { backend.remarks(on: $0, node) }
+    }
+
+    private static func load(
+        _ files: [String], _ output: OutputOptions, check: (Service) -> [ServiceRemark]
+    ) throws -> Definitions {
         let inputs = try DefinitionFiles.read(files)
-        let definitions = try Definitions(decoding: inputs)
+        let definitions = try Definitions(decoding: inputs, check: check)
+        guard output.logLevel.level <= .warning else { return definitions }
         for warning in definitions.warnings { printError(warning.description) }
         return definitions
     }
 }
 
-extension Definitions {
-    /// What the backend does not do of all this. An error is refused, never done in another way.
-    func limits(_ backend: BackendName, _ node: NodeFacts) -> [Finding] {
-        services.flatMap { service in
-            backend.limits(of: service, on: node).map { limit in
-                Finding(
-                    severity: limit.isRefused ? .error : .warning, place: Place(input: "service \(service.name)"),
-                    message: limit.message)
-            }
+extension BackendName {
+    /// What it does not do of a service. An error is refused, never done in another way.
+    func remarks(on service: Service, _ node: NodeFacts) -> [ServiceRemark] {
+        limits(of: service, on: node).map {
+            ServiceRemark(severity: $0.isRefused ? .error : .warning, message: $0.message)
         }
     }
+}
 
+extension Definitions {
     /// Plans all services, and says what is not as the definitions have it.
-    func plans(_ node: NodeFacts, _ backend: BackendName, _ logger: Logger) throws -> ServicePlans {
+    func plans(_ node: NodeFacts, _ logger: Logger) -> ServicePlans {
         let node = node.located(by: nodes.first { $0.name == node.nodeName })
-        let limits = limits(backend, node)
-        guard limits.allSatisfy({ $0.severity == .warning }) else { throw InvalidDefinitions(findings: limits) }
-        for limit in limits { logger.warning("\(limit.place.input): \(limit.message)") }
         let plans = ServicePlans(services, node: node)
         for conflict in plans.conflicts { logger.warning("\(conflict)") }
         return plans

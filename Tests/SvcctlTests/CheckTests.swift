@@ -18,7 +18,7 @@ struct CheckTests {
         #expect(result.errors.isEmpty)
         #expect(
             result.output == """
-                service edge/ingress: warning: the health-check node port is answered by svcctl agent alone: after apply, a load balancer finds no healthy node
+                \(Svcctl.cluster):78:9: warning: items[1]: edge/ingress: the health-check node port is answered by svcctl agent alone: after apply, a load balancer finds no healthy node
                 shop/db: skipped: headless: it has no cluster IP
                 shop/legacy: skipped: ExternalName: it is a DNS alias
                 shop/meshed: skipped: another proxy serves it: label service.kubernetes.io/service-proxy-name
@@ -40,16 +40,29 @@ struct CheckTests {
         try NetworkNamespace("examples").nft(dryRun.output)
     }
 
-    /// What the backend would refuse is said here already.
-    @Test func whatTheBackendDoesNotDo() throws {
+    /// What the backend would refuse is said here already, with its place, and beside all else that is wrong.
+    @Test(arguments: [["check"], ["diff"], ["apply", "--dry-run"]])
+    func whatTheBackendDoesNotDo(command: [String]) throws {
         let scheduled = Sample.document(Sample.service("shop/web", ", \"scheduler\": \"wlc\""))
-        let files = try Files(["scheduled.json": scheduled])
-        for command in ["check", "diff"] {
-            let result = try Svcctl.run(command, files["scheduled.json"])
-            #expect(result.status == 65)
-            let said = result.output + result.errors
-            #expect(said.contains("service shop/web: error: scheduler wlc is not available with --backend nftables"))
-        }
+        let files = try Files(["scheduled.json": scheduled, "wrong.yaml": "services:\n- nam: x\n"])
+        let result = try hostProgram(
+            [Svcctl.path()] + command + [files["scheduled.json"], files["wrong.yaml"]])
+        #expect(result.status == 65)
+        let lines = (result.output + result.errors).split(separator: "\n")
+        #expect(
+            lines.contains { line in
+                line.hasPrefix("\(files["scheduled.json"]):1:15: error: services[0]: shop/web: scheduler wlc ")
+            }, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("\(files["wrong.yaml"]):2:3: error: ") })
+    }
+
+    /// Warnings are what --log-level takes them for.
+    @Test(arguments: ["warning", "error"]) func logLevel(_ level: String) throws {
+        let other = Sample.empty.replacing("name: empty", with: "name: copy")
+        let files = try Files(["a.yaml": Sample.empty + "\n---\n" + other])
+        let result = try Svcctl.run("apply", "--dry-run", files["a.yaml"], "--log-level", level)
+        #expect(result.status == 0)
+        #expect(result.errors.contains(": warning: ") == (level == "warning"))
     }
 
     @Test func badDefinitions() throws {

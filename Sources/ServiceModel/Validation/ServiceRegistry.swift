@@ -59,6 +59,18 @@ struct ServiceRegistry {
     mutating func withEndpoints(of index: Int, _ body: (inout [Endpoint]) -> Void) { body(&services[index].endpoints) }
 
     func sortedServices() -> [Service] { services.sorted { $0.name < $1.name } }
+
+    /// Notes what others have to say, at the service that it is about.
+    func note(_ check: (Service) -> [ServiceRemark], _ findings: FindingCollector) {
+        for (service, origin) in zip(services, origins) {
+            for remark in check(service) {
+                findings.add(
+                    .init(
+                        severity: remark.severity, input: origin.definition.input,
+                        place: .node(origin.definition.node), message: "\(service.name): \(remark.message)"))
+            }
+        }
+    }
 }
 
 // MARK: - What two services must not share

@@ -24,10 +24,10 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         do {
-            let definitions = try definitions.load()
             // A dry run gives the same on every machine.
             let layout = dryRun ? node.layout : try backend.backend.completed(node.layout)
-            let plans = try definitions.plans(layout.node, backend.backend, output.logger)
+            let plans = try DefinitionArguments.load(definitions.files, backend.backend, layout.node, output)
+                .plans(layout.node, output.logger)
             if dryRun {
                 printBytes(backend.backend.rules(plans, layout, output.output))
             } else {

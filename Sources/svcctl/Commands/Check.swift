@@ -32,9 +32,9 @@ struct Check: ParsableCommand {
         facts.addresses = []
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
-            let decoded = try Definitions(decoding: inputs)
-            findings = decoded.warnings + decoded.limits(backend.backend, facts)
-            valid = findings.contains { $0.severity == .error } ? nil : decoded
+            let decoded = try Definitions(decoding: inputs) { backend.backend.remarks(on: $0, facts) }
+            findings = decoded.warnings
+            valid = decoded
             if node { findings += try backend.backend.obstacles().map(Self.finding) }
         } catch let error as InvalidDefinitions {
             findings = error.findings

@@ -17,9 +17,9 @@ struct Diff: ParsableCommand {
     func run() throws {
         let lines: [DifferenceLine]
         do {
-            let definitions = try definitions.load()
             let layout = try backend.backend.completed(node.layout)
-            let plans = try definitions.plans(layout.node, backend.backend, output.logger)
+            let plans = try DefinitionArguments.load(definitions.files, backend.backend, layout.node, output)
+                .plans(layout.node, output.logger)
             lines = try backend.backend.differences(plans, layout)
             backend.backend.warnOfOthers(output.logger)
         } catch {

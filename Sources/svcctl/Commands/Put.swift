@@ -19,7 +19,7 @@ struct Put: AsyncParsableCommand {
 
     func run() async throws {
         do {
-            let loaded = try definitions.load()
+            let loaded = try definitions.load(output)
             let documents = try loaded.storedDocuments()
             var written = 0
             for start in stride(from: 0, to: documents.count, by: EtcdConnection.largestTransaction) {

@@ -85,7 +85,8 @@ struct Trace: ParsableCommand {
 
     private func ruleset() throws -> Ruleset {
         guard files.isEmpty else {
-            let plans = try DefinitionArguments.load(files).plans(node.layout.node, backend.backend, output.logger)
+            let plans = try DefinitionArguments.load(files, backend.backend, node.layout.node, output)
+                .plans(node.layout.node, output.logger)
             var builder = RulesetBuilder(options: node.layout)
             for service in plans.services { builder.add(service) }
             return builder.finished()

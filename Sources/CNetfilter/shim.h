@@ -6,6 +6,7 @@
 #ifndef SVCCTL_CNETFILTER_SHIM_H
 #define SVCCTL_CNETFILTER_SHIM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -25,8 +26,9 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 
-/* glibc has these since 2.32, but shows them only under _GNU_SOURCE. */
+/* glibc has these (the first two since 2.32), but shows them only under _GNU_SOURCE. */
 extern const char *strerrorname_np(int error);
 extern const char *strerrordesc_np(int error);
+extern int pthread_setname_np(pthread_t thread, const char *name);
 
 #endif

@@ -1,4 +1,5 @@
 import DataplaneTestKit
+import Foundation
 import NFTables
 import NetAddress
 import Netlink
@@ -37,6 +38,21 @@ import Testing
             #expect(drift.map(\.touchesTable) == [true, true, true, false, true])
             #expect(drift.last?.generation == (try socket.generation()))
             #expect(try monitor.commits() == [])
+        }
+    }
+
+    /// A thread's own name is not what says who it was.
+    @Test func ourOwnNameIsTheProcess() throws {
+        let namespace = try NetworkNamespace("monitor")
+        let process = try String(contentsOfFile: "/proc/self/comm", encoding: .utf8)
+        try namespace.run {
+            try "pool".write(toFile: "/proc/thread-self/comm", atomically: false, encoding: .utf8)
+            var monitor = try NFTablesMonitor(table: "mine")
+            var socket = try NFTablesSocket()
+            var batch = Batch(generation: nil)
+            batch.add(Table(family: .ipv4, name: "mine"))
+            try socket.commit(batch)
+            #expect(try monitor.commits()?.first?.processName == process.trimmingCharacters(in: .newlines))
         }
     }
 

@@ -172,6 +172,7 @@ public struct NFTablesSocket: ~Copyable {
     public mutating func commit(_ batch: consuming Batch) throws(TransactionError) {
         let last = batch.lastSequence
         batch.finish()
+        CommitterName.use()
         let answers: [ErrorMessage]
         do {
             answers = try socket.commit(batch.buffer, operation: "sending a transaction")

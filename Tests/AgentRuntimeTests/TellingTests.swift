@@ -45,7 +45,7 @@ import Testing
             ("192.0.2.10", nil, true), ("::ffff:192.0.2.10", nil, true), ("2001:db8::1", nil, true),
             ("127.0.0.1", nil, false), ("::ffff:127.1.2.3", nil, false), ("::1", nil, false), ("nothing", nil, false),
             ("192.0.2.10", "192.0.2.0/24", true), ("::ffff:198.51.100.1", "192.0.2.0/24", false),
-            ("2001:db8::1", "192.0.2.0/24", false),
+            ("2001:db8::1", "192.0.2.0/24", false), ("127.0.0.1", "0.0.0.0/0", false), ("::1", "::/0", false),
         ] as [(String, String?, Bool)])
     func nodePortAddresses(_ address: String, _ block: String?, _ isServed: Bool) {
         #expect(HealthCheckPorts.serves(address, block.map { [CIDR($0)].compactMap { $0 } }) == isServed)

@@ -83,7 +83,8 @@ import Testing
     @Test(arguments: [
         ("0", Duration.zero), ("10ms", .milliseconds(10)), ("1.5s", .milliseconds(1500)), ("1h30m", .seconds(5400)),
         ("2h", .seconds(7200)), ("500us", .microseconds(500)), ("500µs", .microseconds(500)), ("1m 30s", .seconds(90)),
-        ("7ns", .nanoseconds(7)),
+        ("7ns", .nanoseconds(7)), ("5min", .seconds(300)), ("1d", .seconds(86400)), ("2w", .seconds(1_209_600)),
+        ("1hour 30sec", .seconds(3630)), ("20msec", .milliseconds(20)),
     ])
     func durations(_ text: String, _ duration: Duration) {
         #expect(DurationText.parse(text) == duration)

@@ -1,10 +1,21 @@
-/// Durations as Go and systemd write them: `10ms`, `30s`, `1h30m`.
+/// Durations as Go and systemd write them: `10ms`, `30s`, `1h30m`, `5min`, `1d`.
 public enum DurationText {
     /// The units, largest first, in nanoseconds.
     private static let units: [(name: String, nanoseconds: Int64)] = [
         ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000),
         ("ns", 1),
     ]
+
+    /// What else systemd takes (systemd.time(7)), and both ways to write the micro sign. Months and years have no fixed
+    /// length, and are not among them.
+    private static let otherNames: [String: Int64] = {
+        let names: [(Int64, [String])] = [
+            (1000, ["µs", "μs", "usec"]), (1_000_000, ["msec"]), (1_000_000_000, ["sec", "second", "seconds"]),
+            (60_000_000_000, ["min", "minute", "minutes"]), (3_600_000_000_000, ["hr", "hour", "hours"]),
+            (86_400_000_000_000, ["d", "day", "days"]), (604_800_000_000_000, ["w", "week", "weeks"]),
+        ]
+        return Dictionary(uniqueKeysWithValues: names.flatMap { length, names in names.map { ($0, length) } })
+    }()
 
     /// Nil for anything else, negative and overlong durations among it. `0` needs no unit; each number may have a
     /// fraction.
@@ -18,9 +29,8 @@ public enum DurationText {
             rest = rest.dropFirst(number.count)
             let name = rest.prefix { $0.isLetter }
             rest = rest.dropFirst(name.count)
-            guard let unit = units.first(where: { $0.name == name || $0.name == "us" && name == "µs" }),
-                let nanoseconds = nanoseconds(number, unit.nanoseconds)
-            else { return nil }
+            let unit = units.first { $0.name == name }?.nanoseconds ?? otherNames[String(name)]
+            guard let unit, let nanoseconds = nanoseconds(number, unit) else { return nil }
             let (sum, overflow) = total.addingReportingOverflow(nanoseconds)
             guard !overflow else { return nil }
             total = sum

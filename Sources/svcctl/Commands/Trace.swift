@@ -15,7 +15,8 @@ struct Trace: ParsableCommand {
             Follows the first packet of a new connection through the rules that the definitions would give this node, \
             or without FILE through those that the kernel has now (needs root): which chains, which sets, which \
             endpoints with which probability, masqueraded or not, refused or dropped, and because of which definition. \
-            Only rules of svcctl are followed. A source that is one of the node's addresses is a process of the node.
+            Only rules of svcctl are followed, and only those of nftables. A source that is one of the node's addresses \
+            is a process of the node.
             """)
 
     @Option(help: ArgumentHelp("Who connects.", valueName: "addr"), transform: TraceArguments.source)

@@ -55,7 +55,7 @@ public struct NodeAgent: Sendable {
     }
 
     private func readSettings() throws -> AgentSettings {
-        let input = try configuration.file.map { try DefinitionFiles.read([$0]) }?.first
+        let input = try configuration.file.map { try DefinitionFiles.readFile($0) }
         return try configuration.settings(input, defaults: defaults)
     }
 }

@@ -4,6 +4,9 @@ public import ServiceModel
 public struct AgentConfiguration: Sendable {
     /// The path of the file, if there is one.
     public var file: String?
+    /// What findings about the flags together name in the place of a file.
+    public static let commandLine = "svcctl agent"
+
     /// What flags say, which beats the file.
     public var flags: [(option: AgentOption, values: [String])]
 
@@ -60,7 +63,7 @@ public struct AgentConfiguration: Sendable {
         if settings.metricsAddress == settings.healthAddress, settings.metricsAddress.port != 0 {
             messages.append("metricsAddress and healthAddress are the same: \(settings.healthAddress)")
         }
-        return messages.map { Finding(place: Place(input: file ?? "svcctl agent"), message: $0) }
+        return messages.map { Finding(place: Place(input: file ?? commandLine), message: $0) }
     }
 }
 

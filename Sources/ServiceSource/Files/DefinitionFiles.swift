@@ -24,6 +24,15 @@ public enum DefinitionFiles {
         return inputs
     }
 
+    /// Reads one file, or standard input; a directory cannot be read.
+    public static func readFile(_ path: String) throws(UnreadableInputs) -> DefinitionInput {
+        do {
+            return try read(path)
+        } catch {
+            throw UnreadableInputs(messages: [error.message])
+        }
+    }
+
     struct Failure: Error {
         let message: String
         /// Whether there is nothing at that path.

@@ -28,13 +28,20 @@ struct AgentCommand: AsyncParsableCommand {
         } catch let error as InvalidDefinitions {
             for finding in error.findings { printError(finding.description) }
             printError("svcctl: \(counted(error.findings.count, "error")) in the configuration")
-            throw ExitCode.invalidDefinitions
+            throw error.isAboutTheCommandLine ? ExitCode.usage : ExitCode.invalidDefinitions
         } catch let error as CannotStart {
             printError("svcctl: \(error)")
             throw ExitCode.temporaryFailure
         } catch {
             throw fail(error)
         }
+    }
+}
+
+extension InvalidDefinitions {
+    /// Whether no file is to blame.
+    fileprivate var isAboutTheCommandLine: Bool {
+        inputs.allSatisfy { $0.hasPrefix("--") || $0 == AgentConfiguration.commandLine }
     }
 }
 

@@ -81,7 +81,7 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             Blocks whose addresses serve node ports, comma-separated. Default: all of the node's addresses but \
-            loopback. Blocks of one family open no address of the other.
+            loopback, which no block opens. Blocks of one family open no address of the other.
             """, valueName: "cidr[,cidr]"))
     var nodeportAddresses: CIDRList?
 
@@ -91,6 +91,9 @@ struct NodeOptions: ParsableArguments {
     func validate() throws {
         guard (0...31).contains(masqueradeBit) else {
             throw ValidationError("--masquerade-bit must be 0 to 31, not \(masqueradeBit)")
+        }
+        for (option, text) in [("--node-name", nodeName), ("--zone", zone)] where text?.isEmpty == true {
+            throw ValidationError("\(option) needs a name; leave it out for the default")
         }
     }
 

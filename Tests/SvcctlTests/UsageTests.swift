@@ -31,6 +31,8 @@ struct UsageTests {
     /// Each is refused before any file is read, with the usage of the command it was meant for.
     @Test(arguments: [
         (["frobnicate"], "frobnicate"),
+        (["aply", "x.json"], "Did you mean 'apply'?"),
+        (["apply", "x.json", "--node-name", ""], "--node-name"),
         (["apply"], "FILE"),
         (["diff"], "FILE"),
         (["check"], "FILE"),
@@ -56,6 +58,19 @@ struct UsageTests {
         #expect(result.errors.hasPrefix("Error: "))
         #expect(result.errors.contains(named))
         #expect(result.errors.contains("Usage: svcctl"))
+    }
+
+    /// What flags of the agent have wrong is a mistake in usage; what a file has is not.
+    @Test(arguments: [
+        (["--resync-period", "5"], 64), (["--source", "file:/a", "--log-level", "loud"], 64), ([], 64),
+        (["--config", "agent.yaml"], 65), (["--config", "empty.yaml"], 65), (["--config", "."], 66),
+    ])
+    func agentConfiguration(flags: [String], status: Int) throws {
+        let files = try Files(["agent.yaml": "source: file:/a\nzone: [a, b]\n", "empty.yaml": "# nothing\n"])
+        let arguments = flags.map { $0.hasSuffix(".yaml") || $0 == "." ? "\(files.directory)/\($0)" : $0 }
+        let result = try hostProgram([Svcctl.path(), "agent"] + arguments)
+        #expect(result.status == status)
+        #expect(result.output.isEmpty && !result.errors.isEmpty)
     }
 
     /// Everything that cannot be read is named at once.

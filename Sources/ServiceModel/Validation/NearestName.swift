@@ -1,7 +1,7 @@
 /// Finds what somebody probably meant.
-enum NearestName {
+public enum NearestName {
     /// The name that a misspelt one is nearest to; nil if none is near.
-    static func suggestion(for misspelt: String, among names: some Sequence<String>) -> String? {
+    public static func suggestion(for misspelt: String, among names: some Sequence<String>) -> String? {
         let text = Array(misspelt.lowercased().utf8)
         guard !text.isEmpty, text.count <= 64 else { return nil }
         var best: (distance: Int, name: String)?

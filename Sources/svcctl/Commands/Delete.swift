@@ -100,6 +100,7 @@ struct Accept: AsyncParsableCommand {
             """)
 
     @OptionGroup var etcd: EtcdOptions
+    @OptionGroup var output: OutputOptions
 
     func run() async throws {
         do {
@@ -109,5 +110,6 @@ struct Accept: AsyncParsableCommand {
         } catch {
             throw fail(error)
         }
+        if output.output == .json { printJSON(["accepted": .bool(true)]) }
     }
 }

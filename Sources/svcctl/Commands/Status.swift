@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import Backends
 internal import Dataplane
@@ -69,7 +70,7 @@ struct Status: ParsableCommand {
             return
         }
         let frontends = kernel.frontends
-        printBytes(Array("backend \(kernel.backend.rawValue), \(frontends.count) frontends\n".utf8))
+        printBytes(Array("backend \(kernel.backend.rawValue), \(counted(frontends.count, "frontend"))\n".utf8))
         guard !frontends.isEmpty else { return }
         // Bytes are there where the kernel counts them.
         let countsTraffic = frontends.contains { $0.traffic != nil }

@@ -109,6 +109,7 @@ struct EtcdCommandTests {
         #expect(json.output == #"{"deleted": ["shop/b", "shop/c"]}"# + "\n")
         #expect(try await etcd.keys() == ["accept"])
         #expect(try etcd.svcctl("accept").status == 0)
+        #expect(try etcd.svcctl("accept", "-o", "json").output == "{\"accepted\": true}\n")
     }
 
     /// Nodes are written beside services, printed as put takes them, and go when they are told to.

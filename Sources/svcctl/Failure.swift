@@ -78,6 +78,7 @@ extension EtcdError {
         switch kind {
         case .unreachable: .unavailable
         case .notPermitted, .staleToken: .notPermitted
+        case .unreadable: .unreadableInput
         case .notUnderstood: .protocolError
         case .compacted, .futureRevision, .tooLarge, .refused: .refused
         }

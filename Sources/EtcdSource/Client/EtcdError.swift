@@ -7,6 +7,8 @@ package struct EtcdError: Error, Hashable, Sendable {
         case unreachable
         /// A wrong user, password or certificate, or too few rights.
         case notPermitted
+        /// A file with a password, a certificate or a key cannot be read, or holds none.
+        case unreadable
         /// The answer is not one of etcd's.
         case notUnderstood
         /// The token is not good any more.
@@ -34,7 +36,7 @@ package struct EtcdError: Error, Hashable, Sendable {
     var problem: SourceProblem.Kind {
         switch kind {
         case .unreachable, .compacted, .futureRevision, .tooLarge, .refused: .unreachable
-        case .notPermitted, .staleToken: .notPermitted
+        case .notPermitted, .unreadable, .staleToken: .notPermitted
         case .notUnderstood: .notUnderstood
         }
     }

@@ -20,7 +20,7 @@ extension EtcdCredentials {
             do {
                 configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: bytes, format: .pem))
             } catch {
-                throw EtcdError(.notPermitted, "\(keyFile): there is no private key in PEM")
+                throw EtcdError(.unreadable, "\(keyFile): there is no private key in PEM")
             }
         }
         return configuration
@@ -36,21 +36,21 @@ extension EtcdCredentials {
     private static func certificates(in path: String) throws(EtcdError) -> [NIOSSLCertificate] {
         let bytes = try bytes(of: path)
         guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty else {
-            throw EtcdError(.notPermitted, "\(path): there is no certificate in PEM")
+            throw EtcdError(.unreadable, "\(path): there is no certificate in PEM")
         }
         return certificates
     }
 
     private static func bytes(of path: String) throws(EtcdError) -> [UInt8] {
         guard let handle = fopen(path, "re") else {
-            throw EtcdError(.notPermitted, "\(path): \(String(cString: strerror(errno)))")
+            throw EtcdError(.unreadable, "\(path): \(String(cString: strerror(errno)))")
         }
         defer { fclose(handle) }
         let bytes = [UInt8](unsafeUninitializedCapacity: largestFile) { buffer, count in
             count = fread(buffer.baseAddress, 1, largestFile, handle)
         }
         guard ferror(handle) == 0, feof(handle) != 0 else {
-            throw EtcdError(.notPermitted, "\(path): it cannot be read, or is too large")
+            throw EtcdError(.unreadable, "\(path): it cannot be read, or is too large")
         }
         return bytes
     }

@@ -34,7 +34,7 @@ struct BackendOptions: ParsableArguments {
     var backend: BackendName = .nftables
 }
 
-/// Options that say what the node is like.
+/// Options that say what the node is like. Lists may be split over several options of a name.
 struct NodeOptions: ParsableArguments {
     @Option(help: "The node's name, as endpoints have it in nodeName. Default: the host name.")
     var nodeName: String?
@@ -46,25 +46,25 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             "The addresses of pods, comma-separated. Connections to a cluster IP from elsewhere are masqueraded.",
             valueName: "cidr[,cidr]"))
-    var clusterCidr: CIDRList?
+    var clusterCidr: [CIDRList] = []
 
     @Option(
         help: ArgumentHelp(
             "The blocks of cluster IPs, comma-separated. What no service has of them is dropped.",
             valueName: "cidr[,cidr]"))
-    var serviceCidr: CIDRList?
+    var serviceCidr: [CIDRList] = []
 
     @Option(
         help: ArgumentHelp(
             "The bridges that the node's pods hang on, comma-separated: another way to tell pods' connections.",
             valueName: "name[,name]"))
-    var podBridgeInterface: InterfaceNames?
+    var podBridgeInterface: [InterfaceNames] = []
 
     @Option(
         help: ArgumentHelp(
             "What the names of pods' own interfaces begin with, comma-separated: yet another way.",
             valueName: "prefix[,prefix]"))
-    var podInterfaceNamePrefix: InterfaceNames?
+    var podInterfaceNamePrefix: [InterfaceNames] = []
 
     @Option(
         help: ArgumentHelp(
@@ -72,7 +72,7 @@ struct NodeOptions: ParsableArguments {
             The node's own addresses, comma-separated: source ranges that hold one of them let the node use the \
             service, and a packet from one of them is a process of the node's.
             """, valueName: "addr[,addr]"))
-    var nodeAddress: AddressList?
+    var nodeAddress: [AddressList] = []
 
     @Flag(help: "Masquerade all connections to cluster IPs.")
     var masqueradeAll = false
@@ -83,7 +83,7 @@ struct NodeOptions: ParsableArguments {
             Blocks whose addresses serve node ports, comma-separated. Default: all of the node's addresses but \
             loopback, which no block opens. Blocks of one family open no address of the other.
             """, valueName: "cidr[,cidr]"))
-    var nodeportAddresses: CIDRList?
+    var nodeportAddresses: [CIDRList] = []
 
     @Option(help: "The bit of the packet mark that says 'masquerade', 0 to 31.")
     var masqueradeBit = 14
@@ -99,14 +99,20 @@ struct NodeOptions: ParsableArguments {
 
     var layout: LayoutOptions {
         var node = NodeFacts(
-            nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr?.blocks ?? [],
-            masqueradeAll: masqueradeAll, nodePortAddresses: nodeportAddresses?.blocks)
-        node.serviceCIDRs = serviceCidr?.blocks ?? []
-        node.addresses = nodeAddress?.addresses
+            nodeName: nodeName ?? Self.hostName, zone: zone, clusterCIDRs: clusterCidr.flatMap(\.blocks),
+            masqueradeAll: masqueradeAll,
+            nodePortAddresses: nodeportAddresses.isEmpty ? nil : nodeportAddresses.flatMap(\.blocks))
+        node.serviceCIDRs = serviceCidr.flatMap(\.blocks)
+        node.addresses = addresses
         node.podInterfaces =
-            (podBridgeInterface?.names ?? []).map { .bridge($0) }
-            + (podInterfaceNamePrefix?.names ?? []).map { .prefix($0) }
+            podBridgeInterface.flatMap(\.names).map { .bridge($0) }
+            + podInterfaceNamePrefix.flatMap(\.names).map { .prefix($0) }
         return LayoutOptions(node: node, masqueradeBit: masqueradeBit)
+    }
+
+    /// The node's own addresses; nil if they are not given.
+    var addresses: Set<IPAddress>? {
+        nodeAddress.isEmpty ? nil : Set(nodeAddress.flatMap(\.addresses))
     }
 
     /// The host name in lower case, as kubelet names its node.

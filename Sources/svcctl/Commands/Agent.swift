@@ -67,19 +67,22 @@ struct AgentFlags: ParsableArguments {
             "The node's zone. Default: what its Node object says, if a source has one.", valueName: "zone"))
     var zone: String?
     @Option(help: ArgumentHelp("The addresses of pods.", valueName: "cidr[,cidr]"))
-    var clusterCidr: String?
+    var clusterCidr: [String] = []
     @Option(help: ArgumentHelp("The blocks of cluster IPs.", valueName: "cidr[,cidr]"))
-    var serviceCidr: String?
+    var serviceCidr: [String] = []
     @Option(help: ArgumentHelp("The bridges that the node's pods hang on.", valueName: "name[,name]"))
-    var podBridgeInterface: String?
+    var podBridgeInterface: [String] = []
     @Option(help: ArgumentHelp("What the names of pods' interfaces begin with.", valueName: "prefix[,prefix]"))
-    var podInterfaceNamePrefix: String?
+    var podInterfaceNamePrefix: [String] = []
     @Option(help: ArgumentHelp("The node's own addresses (default: those it has).", valueName: "addr[,addr]"))
-    var nodeAddress: String?
+    var nodeAddress: [String] = []
     @Flag(inversion: .prefixedNo, help: "Masquerade all connections to cluster IPs.")
     var masqueradeAll: Bool?
-    @Option(help: ArgumentHelp("Blocks whose addresses serve node ports.", valueName: "cidr[,cidr]"))
-    var nodeportAddresses: String?
+    @Option(
+        help: ArgumentHelp(
+            "Blocks whose addresses serve node ports (default: all of the node's addresses but loopback).",
+            valueName: "cidr[,cidr]"))
+    var nodeportAddresses: [String] = []
     @Option(help: ArgumentHelp("The bit of the packet mark that says 'masquerade' (default: 14).", valueName: "0-31"))
     var masqueradeBit: String?
 
@@ -122,18 +125,20 @@ struct AgentFlags: ParsableArguments {
     /// The flags that were given, with their values.
     var given: [(option: AgentOption, values: [String])] {
         let texts: [(AgentOption, String?)] = [
-            (.backend, backend), (.nodeName, nodeName), (.zone, zone), (.clusterCidr, clusterCidr),
-            (.serviceCidr, serviceCidr), (.podBridgeInterface, podBridgeInterface),
-            (.podInterfaceNamePrefix, podInterfaceNamePrefix), (.nodeAddress, nodeAddress),
-            (.masqueradeAll, masqueradeAll.map { "\($0)" }), (.nodeportAddresses, nodeportAddresses),
-            (.masqueradeBit, masqueradeBit), (.etcdUser, etcdUser), (.etcdPasswordFile, etcdPasswordFile),
-            (.etcdCa, etcdCa), (.etcdCert, etcdCert), (.etcdKey, etcdKey), (.minSyncPeriod, minSyncPeriod),
-            (.resyncPeriod, resyncPeriod), (.protect, protect.map { "\($0)" }),
-            (.setSysctls, setSysctls.map { "\($0)" }), (.cleanupOnExit, cleanupOnExit.map { "\($0)" }),
-            (.metricsAddress, metricsAddress), (.healthAddress, healthAddress), (.socket, socket),
-            (.logLevel, logLevel),
+            (.backend, backend), (.nodeName, nodeName), (.zone, zone),
+            (.masqueradeAll, masqueradeAll.map { "\($0)" }), (.masqueradeBit, masqueradeBit),
+            (.etcdUser, etcdUser), (.etcdPasswordFile, etcdPasswordFile), (.etcdCa, etcdCa), (.etcdCert, etcdCert),
+            (.etcdKey, etcdKey), (.minSyncPeriod, minSyncPeriod), (.resyncPeriod, resyncPeriod),
+            (.protect, protect.map { "\($0)" }), (.setSysctls, setSysctls.map { "\($0)" }),
+            (.cleanupOnExit, cleanupOnExit.map { "\($0)" }), (.metricsAddress, metricsAddress),
+            (.healthAddress, healthAddress), (.socket, socket), (.logLevel, logLevel),
         ]
-        return (source.isEmpty ? [] : [(.source, source)])
+        let lists: [(AgentOption, [String])] = [
+            (.source, source), (.clusterCidr, clusterCidr), (.serviceCidr, serviceCidr),
+            (.podBridgeInterface, podBridgeInterface), (.podInterfaceNamePrefix, podInterfaceNamePrefix),
+            (.nodeAddress, nodeAddress), (.nodeportAddresses, nodeportAddresses),
+        ]
+        return lists.filter { !$0.1.isEmpty }.map { (option: $0.0, values: $0.1) }
             + texts.compactMap { option, text in text.map { (option, [$0]) } }
     }
 }

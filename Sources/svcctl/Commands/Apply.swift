@@ -13,6 +13,9 @@ struct Apply: ParsableCommand {
             All changes are made in one transaction, or none; with --backend ipvs, which has no transactions, one after \
             another. What matches already is not touched: a second run sends \
             nothing. Services that the kernel has and the definitions lack are removed.
+
+            With --dry-run, --output json prints what `nft -j list ruleset` would, or, for the other backends, an object \
+            with the list "sections": each has the "command" that loads it and its "input".
             """)
 
     @OptionGroup var definitions: DefinitionArguments

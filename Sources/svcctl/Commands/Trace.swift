@@ -58,7 +58,7 @@ struct Trace: ParsableCommand {
 
     func run() throws {
         // Without the option: this machine's.
-        guard let own = node.nodeAddress?.addresses ?? NodeAddresses.current() else {
+        guard let own = node.addresses ?? NodeAddresses.current() else {
             printError(
                 "svcctl: this machine's addresses: \(String(cString: strerror(errno))); name them: --node-address")
             throw ExitCode.unreadableInput

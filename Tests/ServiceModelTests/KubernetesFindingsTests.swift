@@ -140,6 +140,7 @@ private func slice(
             """)
         let service = try #require(definitions.services.first)
         #expect(service.ports == [ServicePort(name: "", port: 80)])
+        #expect(definitions.warnings.map(\.place.path) == ["items[0].ports[1]", "items[0].ports[4]"])
         #expect(service.endpoints.map(\.address.description) == ["10.1.1.1", "10.1.1.2"])
         #expect(service.endpoints.map(\.conditions) == [[.isReady], .ready])
         #expect(service.endpoints.allSatisfy { $0.ports == [EndpointPort(name: "", port: 80)] && $0.zone == nil })

@@ -72,7 +72,12 @@ extension ValueReader {
                 case nil: continue
                 }
             }
-            guard let name, let number, number > 0 else { continue }
+            guard let number, number > 0 else { continue }
+            guard let name else {
+                // The API server fills it in, so that this was written by hand.
+                warn(element, "a port without a name is ignored; that of an unnamed service port has the name \"\"")
+                continue
+            }
             let port = EndpointPort(name: name, transport: transport, port: UInt16(truncatingIfNeeded: number))
             if seen.insert(port).inserted { ports.append(port) }
         }

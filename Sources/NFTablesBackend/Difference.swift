@@ -56,7 +56,7 @@ extension ObjectKey {
         let place = "\(family.nftName) \(Layout.table)"
         switch (self, value) {
         case (.table, .table(let table)):
-            return "table \(place)" + (table.flags == 0 ? "" : " { flags \(table.flags); }")
+            return "table \(place)" + (table.flags == 0 ? "" : " { flags \(table.flagNames.joined(separator: ",")); }")
         case (.chain(_, let name), .chain(let chain)):
             return "chain \(place) \(name)" + (chain.hook.map { " { \(Self.text($0)) }" } ?? "")
         case (.set(_, let name), .set(let definition)):

@@ -130,7 +130,7 @@ struct ConvergenceTests {
             Vandalism(command: ["flush", "ruleset"], isSeenAs: "table ip6 svcctl"),
             Vandalism(
                 command: ["add", "table", "ip", "svcctl", "{ flags dormant; }"],
-                isSeenAs: "table ip svcctl { flags 1; }"),
+                isSeenAs: "table ip svcctl { flags dormant; }"),
         ]
     }
 

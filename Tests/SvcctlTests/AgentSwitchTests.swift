@@ -320,7 +320,7 @@ struct AgentSwitchTests {
 
     @Test func protectionGoesWithOneBackendAlone() throws {
         let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
-        #expect(result.status == 65)
+        #expect(result.status == 64)
         #expect(result.errors.contains("protect goes with the nftables backend alone"))
     }
 }

@@ -79,6 +79,9 @@ extension BackendName {
         try visit(Status(withEndpoints: withEndpoints))
     }
 
+    /// Everything that the kernel has of this backend's, as it is removed when another one takes over.
+    public func leftovers() throws -> [DifferenceLine] { try visit(Leftovers()) }
+
     /// Removes everything of this backend's.
     public func removeAll() throws -> ChangeSummary { try visit(Removal()) }
 }
@@ -121,6 +124,17 @@ private struct Status: BackendVisitor {
     func visit<Backend: NodeBackend & ~Copyable>(_: Backend.Type) throws -> [FrontendStatus]? {
         var backend = Backend(options: LayoutOptions())
         return try backend.status(withEndpoints: withEndpoints)
+    }
+}
+
+private struct Leftovers: BackendVisitor {
+    func visit<Backend: NodeBackend & ~Copyable>(_: Backend.Type) throws -> [DifferenceLine] {
+        var backend = Backend(options: LayoutOptions())
+        // Looking for the status loads no modules.
+        guard try backend.status(withEndpoints: false) != nil else { return [] }
+        var state = DeltaTracker<Backend.Key, Backend.Value>()
+        try backend.observe(into: &state)
+        return Backend.differences(in: state)
     }
 }
 

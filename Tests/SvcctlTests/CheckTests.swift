@@ -56,6 +56,16 @@ struct CheckTests {
         #expect(lines.contains { $0.hasPrefix("\(files["wrong.yaml"]):2:3: error: ") })
     }
 
+    /// What is said of the node counts, and what is not said is no reason to warn.
+    @Test func nodeOptions() throws {
+        let files = try Files(["web.json": Sample.web])
+        let arguments = ["check", files["web.json"], "--backend", "ipvs", "--node-name", "node-a", "--zone", "z1"]
+        let any = try hostProgram([Svcctl.path()] + arguments)
+        #expect(any.status == 0 && any.output == "valid: 1 service, 3 endpoints, 0 skipped\n", "\(any)")
+        let one = try hostProgram([Svcctl.path()] + arguments + ["--node-address", "10.96.0.10"])
+        #expect(one.status == 65 && one.output.contains("10.96.0.10 is an address of the node itself"), "\(one)")
+    }
+
     /// Warnings are what --log-level takes them for.
     @Test(arguments: ["warning", "error"]) func logLevel(_ level: String) throws {
         let other = Sample.empty.replacing("name: empty", with: "name: copy")

@@ -11,7 +11,7 @@ struct UsageTests {
         ([], ["apply", "diff", "check", "status", "trace", "cleanup", "--version"]),
         (["apply"], ["--dry-run", "--backend", "-o, --output", "--log-level"] + nodeOptions),
         (["diff"], ["--backend", "-o, --output", "--log-level"] + nodeOptions),
-        (["check"], ["-o, --output", "--log-level"]),
+        (["check"], ["--backend", "-o, --output", "--log-level"] + nodeOptions),
         (["status"], ["--backend", "-o, --output", "--log-level"]),
         (["cleanup"], ["-o, --output", "--log-level"]),
         (["trace"], ["--from", "--to", "--via", "--node-address", "--verbose", "-o, --output"] + nodeOptions),

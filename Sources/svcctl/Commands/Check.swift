@@ -1,5 +1,6 @@
 internal import Agent
 internal import ArgumentParser
+internal import Dataplane
 internal import NFTables
 internal import ServiceModel
 internal import ServicePlan
@@ -21,15 +22,16 @@ struct Check: ParsableCommand {
             others that drop or take them. Needs root.
             """))
     var node = false
+    @OptionGroup var facts: NodeOptions
     @OptionGroup var backend: BackendOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
         var findings: [Finding] = []
         var valid: Definitions?
-        // The definitions are checked for any node.
-        var facts = NodeFacts()
-        facts.addresses = []
+        // What is not said of the node is no reason to warn: definitions are checked for any node.
+        var facts = facts.layout.node
+        facts.addresses = facts.addresses ?? []
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
             let decoded = try Definitions(decoding: inputs) { backend.backend.remarks(on: $0, facts) }

@@ -79,6 +79,7 @@ struct UsageTests {
     /// What flags of the agent have wrong is a mistake in usage; what a file has is not.
     @Test(arguments: [
         (["--resync-period", "5"], 64), (["--source", "file:/a", "--log-level", "loud"], 64), ([], 64),
+        (["--source", "etcd:http://127.0.0.1:99999"], 64),
         (["--config", "agent.yaml"], 65), (["--config", "empty.yaml"], 65), (["--config", "."], 66),
     ])
     func agentConfiguration(flags: [String], status: Int) throws {

@@ -29,6 +29,9 @@ struct AgentCommand: AsyncParsableCommand {
             for finding in error.findings { printError(finding.description) }
             printError("svcctl: \(counted(error.findings.count, "error")) in the configuration")
             throw error.isAboutTheCommandLine ? ExitCode.usage : ExitCode.invalidDefinitions
+        } catch let error as WrongSource where !flags.source.isEmpty {
+            printError("svcctl: \(error)")
+            throw ExitCode.usage
         } catch let error as CannotStart {
             printError("svcctl: \(error)")
             throw ExitCode.temporaryFailure

@@ -33,7 +33,7 @@ struct CheckTests {
             .deletingLastPathComponent().appendingPathComponent("deploy/examples").path
         let result = try Svcctl.run("check", examples)
         #expect(result.status == 0)
-        #expect(result.output.contains("valid: 8 services"))
+        #expect(result.output.contains("valid: 10 services"))
         let dryRun = try Svcctl.run("apply", "--dry-run", examples)
         #expect(dryRun.status == 0)
         guard TestPrivilege.canMakeNamespaces else { return }

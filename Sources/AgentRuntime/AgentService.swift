@@ -130,10 +130,9 @@ struct AgentService: ServiceLifecycle.Service {
             _ = try SourceFactory.sources(settings)
             await running.take(settings)
         } catch let error as InvalidDefinitions {
-            let findings = error.findings.map(\.description).joined(separator: "; ")
-            running.reporter.say(.failed, "the configuration stays as it was: \(findings)", .error)
+            running.refuse(error.findings.map(\.description).joined(separator: "; "))
         } catch {
-            running.reporter.say(.failed, "the configuration stays as it was: \(error)", .error)
+            running.refuse("\(error)")
         }
     }
 }

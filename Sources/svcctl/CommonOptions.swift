@@ -70,7 +70,8 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             The node's own addresses, comma-separated: source ranges that hold one of them let the node use the \
-            service, and a packet from one of them is a process of the node's.
+            service, and a packet from one of them is a process of the node's. With --backend ipvs, where node ports are \
+            (default: those it has; a dry run has to be told).
             """, valueName: "addr[,addr]"))
     var nodeAddress: [AddressList] = []
 

@@ -318,6 +318,31 @@ struct AgentSwitchTests {
         #expect(try agent.stop().status == 0)
     }
 
+    /// What is wrong with a configuration is said for as long as it stands in the file.
+    @Test func saysWhatIsWrongWithAConfiguration() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let files = try Files()
+        try files.configure("")
+        let agent = try AgentProcess(in: namespace, files, ["--config", files["agent.yaml"]])
+        #expect(try await agent.until { try agent.get("/livez").status == 200 })
+        func says(_ text: String) async throws -> Bool {
+            agent.signal(SIGHUP)
+            return try await agent.until {
+                try namespace.svcctl("status", "--socket", files["agent.sock"]).output.contains(
+                    "! configuration: the configuration stays as it was: \(text)")
+            }
+        }
+        try files.configure("resyncPeriod: soon\n")
+        #expect(try await says("\(files["agent.yaml"]):"))
+        try FileManager.default.removeItem(atPath: files["agent.yaml"])
+        #expect(try await says("\(files["agent.yaml"]): No such file or directory"))
+        #expect(try agent.metric("svcctl_configuration_pending") == 1)
+        try files.configure("")
+        agent.signal(SIGHUP)
+        #expect(try await agent.until { try agent.metric("svcctl_configuration_pending") == 0 })
+        #expect(try agent.stop().status == 0)
+    }
+
     @Test func protectionGoesWithOneBackendAlone() throws {
         let result = try Svcctl.run("agent", "--source", "file:/tmp", "--backend", "iptables", "--protect")
         #expect(result.status == 64)

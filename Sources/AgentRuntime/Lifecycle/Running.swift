@@ -109,7 +109,7 @@ struct Running {
         do {
             try await change(to: new)
         } catch let error as UnchangeableOption {
-            reporter.say(.failed, "the configuration stays as it was: \(error)", .error)
+            refuse("\(error)")
         } catch {
             let complaint = "the configuration stays as it was: \(error)"
             if complaint != rejected?.complaint { reporter.say(.failed, "\(complaint); it is tried again", .error) }
@@ -119,11 +119,18 @@ struct Running {
         }
     }
 
+    /// Says that what was read is wrong, until something else is read: no other try would mend it.
+    func refuse(_ reason: String) {
+        let complaint = "the configuration stays as it was: \(reason)"
+        reporter.say(.failed, complaint, .error)
+        reporter.note { $0.rejected = complaint }
+    }
+
     /// Tries no more to take settings that could not be taken.
     mutating func forgetRejected() {
+        reporter.note { $0.rejected = nil }
         guard rejected != nil else { return }
         rejected = nil
-        reporter.note { $0.rejected = nil }
         retry.cancel()
         if lacksSuccessor { retry.failed() }
     }

@@ -39,7 +39,7 @@ public enum MetricCatalog {
         MetricDescription(
             "svcctl_configuration_pending", .gauge,
             "1 while the configuration that was read last waits: for its sources, because services would be lost, or "
-                + "because it cannot be taken yet."),
+                + "because it cannot be taken."),
         MetricDescription(
             "kubeproxy_sync_proxy_rules_nftables_sync_failures_total", .counter, "How often the kernel refused."),
         MetricDescription("svcctl_ready", .gauge, "1 since the first full state stands in the kernel."),

@@ -115,3 +115,7 @@ public struct UnreadableInputs: Error, Hashable, Sendable {
     /// One sentence for each, beginning with the path.
     public let messages: [String]
 }
+
+extension UnreadableInputs: CustomStringConvertible {
+    public var description: String { messages.joined(separator: "; ") }
+}

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -60,7 +61,10 @@ public final class HTTPServer: Sendable {
                 return HTTPServer(channel)
             }
         } catch let error as IOError {
-            throw ListenError(message: "cannot listen on \(address): \(error)")
+            let reason = String(cString: strerror(error.errnoCode))
+            throw ListenError(message: "cannot listen on \(address): \(reason)")
+        } catch is UnixDomainSocketPathWrongType {
+            throw ListenError(message: "cannot listen on \(address): what is there is no socket")
         }
     }
 

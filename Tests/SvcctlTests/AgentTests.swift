@@ -243,9 +243,15 @@ struct AgentTests {
         defer { server.stop() }
         let result = try AgentProcess(in: namespace, Self.files()).wait()
         #expect(result.status == 75)
-        #expect(result.errors.contains("cannot listen on 0.0.0.0:10256"))
+        #expect(result.errors.contains("cannot listen on 0.0.0.0:10256: Address already in use;"), "\(result.errors)")
         #expect(result.errors.contains("kube-proxy"))
         #expect(try namespace.ruleset() == "")
+        server.stop()
+        let files = try Self.files()
+        try files.write("no socket", to: "agent.sock")
+        let other = try AgentProcess(in: namespace, files).wait()
+        #expect(other.status == 75)
+        #expect(other.errors.contains("agent.sock: what is there is no socket"), "\(other.errors)")
     }
 
     /// What scrapers, probes and strangers may send.

@@ -155,6 +155,19 @@ private func slice(
         #expect(definitions.warnings.isEmpty)
     }
 
+    /// A name that is wrong hides nothing of the rest, nor does a service what is wrong with its slices.
+    @Test func saysEverythingAtOnce() {
+        let named = kubernetesService("Web", spec: #", "externalIPs": ["x"], "healthCheckNodePort": -1"#)
+        #expect(complaints(named).count == 3, "\(complaints(named))")
+        let headless = named.replacing(#"["10.96.0.10"]"#, with: #"["None"]"#)
+        #expect(complaints(headless).count == 1, "\(complaints(headless))")
+        let both = complaints(
+            kubernetesService(spec: #", "externalIPs": ["x"]"#), slice(endpoints: #"{"addresses": ["y"]}"#))
+        #expect(both.count == 2, "\(both)")
+        let metadata = #"{"kind": "Service", "metadata": {"name": "A", "namespace": "B", "creationTimestamp": "c"}}"#
+        #expect(complaints(metadata).count == 3, "\(complaints(metadata))")
+    }
+
     @Test func ignoresNameSlices() throws {
         let names = slice(type: "FQDN", endpoints: #"{"addresses": ["a.example.com"]}"#)
         #expect(try decode(kubernetesService(), names).services.first?.endpoints.isEmpty == true)

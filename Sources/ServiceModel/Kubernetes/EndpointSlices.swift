@@ -15,7 +15,11 @@ extension DefinitionsDecoder {
                 }
                 registry.withEndpoints(of: index) { reader.readSlice(slice.object.node, into: &$0) }
                 touched.insert(index)
-            case .skipped, .invalid: continue
+            case .skipped: continue
+            case .invalid:
+                // What is wrong with it is said now, not once its service is right.
+                var endpoints: [Endpoint] = []
+                reader.readSlice(slice.object.node, into: &endpoints)
             case nil:
                 // The service may stand in an input that could not be read.
                 if trees.contains(where: { $0 == nil }) { continue }

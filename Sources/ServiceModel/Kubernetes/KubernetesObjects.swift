@@ -71,9 +71,8 @@ extension DefinitionsDecoder {
         guard let label else {
             return reader.warn(metadata, "the slice has no label \"kubernetes.io/service-name\"; ignored")
         }
-        guard let service = reader.label(label, what: "service name"),
-            let namespace = reader.namespace(parts[.namespace])
-        else { return }
+        let (service, namespace) = (reader.label(label, what: "service name"), reader.namespace(parts[.namespace]))
+        guard let service, let namespace else { return }
         slices.append(
             SliceReference(
                 object: NodeReference(input: reader.input, node: node),
@@ -93,12 +92,12 @@ extension ValueReader {
             fail(node, "the object needs a name")
             return nil
         }
-        guard let name = label(nameNode, what: "name"), let namespace = namespace(fields[.namespace]) else {
-            return nil
-        }
+        let (name, namespace) = (label(nameNode, what: "name"), namespace(fields[.namespace]))
+        let creationTimestamp = fields[.creationTimestamp].flatMap { timestamp($0) }
+        guard let name, let namespace else { return nil }
         return KubernetesMetadata(
             name: ServiceName(namespace: namespace, name: name), nameNode: nameNode, labels: fields[.labels],
-            creationTimestamp: fields[.creationTimestamp].flatMap { timestamp($0) })
+            creationTimestamp: creationTimestamp)
     }
 
     func namespace(_ node: NodeID?) -> String? {

@@ -5,19 +5,25 @@ extension DefinitionsDecoder {
         _ node: NodeID, _ fields: FieldNodes<KubernetesObjectField>, _ reader: ValueReader
     ) {
         let errors = findings.errorCount
-        guard let metadata = reader.metadata(fields[.metadata], of: node) else { return }
-        guard let specNode = fields[.spec] else { return reader.fail(node, "a Service needs a spec") }
+        let metadata = reader.metadata(fields[.metadata], of: node)
+        guard let specNode = fields[.spec] else {
+            if metadata != nil { reader.fail(node, "a Service needs a spec") }
+            return
+        }
         let spec = reader.fields(of: specNode, ServiceSpecField.table)
-        if let reason = reader.skipReason(metadata, spec) {
+        if let reason = reader.skipReason(metadata?.labels, spec) {
+            guard let metadata else { return }
             registry.add(
                 metadata.name, .skipped(reason), from: reader, nameNode: metadata.nameNode, definition: node)
             return
         }
-        var service = Service(name: metadata.name)
+        // What else is wrong with a service is said beside what is wrong with its name.
+        var service = Service(name: metadata?.name ?? ServiceName(namespace: "", name: ""))
         service.isFromKubernetes = true
-        service.creationTimestamp = metadata.creationTimestamp
+        service.creationTimestamp = metadata?.creationTimestamp
         reader.readSpec(spec, specNode, into: &service)
         if let status = fields[.status] { service.loadBalancerIPs = reader.loadBalancerIPs(status) }
+        guard let metadata else { return }
         let decoded: ServiceRegistry.Decoded =
             findings.errorCount == errors ? .service(service, ports: spec[.ports]) : .invalid
         registry.add(metadata.name, decoded, from: reader, nameNode: metadata.nameNode, definition: node)
@@ -27,9 +33,9 @@ extension DefinitionsDecoder {
 extension ValueReader {
     /// Why a service is not ours to serve (semantics 1).
     fileprivate func skipReason(
-        _ metadata: KubernetesMetadata, _ spec: FieldNodes<ServiceSpecField>
+        _ labels: NodeID?, _ spec: FieldNodes<ServiceSpecField>
     ) -> SkippedService.Reason? {
-        if let labels = metadata.labels, tree.hasMember("service.kubernetes.io/service-proxy-name", labels) {
+        if let labels, tree.hasMember("service.kubernetes.io/service-proxy-name", labels) {
             return .otherProxy
         }
         if let type = spec[.type], tree.kind(type) == .string, tree.text(of: type, is: "ExternalName") {

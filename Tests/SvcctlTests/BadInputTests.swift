@@ -79,7 +79,7 @@ struct BadInputTests {
                 kind: EndpointSlice
                 addressType: IPv4
                 metadata: {name: a-1, namespace: shop, labels: {kubernetes.io/service-name: empty}}
-                ports: [{port: 80}]
+                ports: [{name: "", port: 80}]
                 endpoints: [{addresses: ["fd00::1"]}]
                 """, ":14:26", "fd00::1", "IPv4"),
         Complaint(

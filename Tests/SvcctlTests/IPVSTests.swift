@@ -90,7 +90,7 @@ struct IPVSTests {
         let address = try #require(IPAddress("10.96.0.10"))
         #expect(try Client.tally(5, from: lab.client, to: address, port: 80).failures.isEmpty)
         let status = try run("status", "--endpoints")
-        #expect(status.output.hasPrefix("backend ipvs, 1 frontends\n"))
+        #expect(status.output.hasPrefix("backend ipvs, 1 frontend\n"))
         #expect(status.output.contains("shop/web  10.96.0.10:80/TCP  \(Lab.podAddresses(1).ipv4):8080"))
         // The kernel adds up its counters every two seconds.
         var counted: (connections: Int?, packets: Int?)

@@ -35,8 +35,11 @@ struct EtcdCredentialOptions: ParsableArguments {
 struct EtcdOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The members of the etcd cluster, comma-separated, and the prefix of the keys, which is /svcctl by default.",
-            valueName: "url[,url][/prefix]"))
+            """
+            The members of the etcd cluster, comma-separated, and the prefix of the keys, which is /svcctl by default. \
+            (default: \(EtcdArgument(.local)))
+            """,
+            valueName: "url[,url][/prefix]"), transform: EtcdArgument.init)
     var etcd = EtcdArgument(.local)
 
     @OptionGroup var access: EtcdCredentialOptions
@@ -57,15 +60,18 @@ struct EtcdOptions: ParsableArguments {
 }
 
 /// `URL[,URL][/PREFIX]` on the command line.
-struct EtcdArgument: ExpressibleByArgument {
+struct EtcdArgument: CustomStringConvertible {
     let location: EtcdLocation
 
-    init?(argument: String) {
-        guard let location = try? EtcdLocation(argument) else { return nil }
-        self.location = location
+    init(_ text: String) throws {
+        do {
+            location = try EtcdLocation(text)
+        } catch {
+            throw ValidationError("\(error)")
+        }
     }
 
     init(_ location: EtcdLocation) { self.location = location }
 
-    var defaultValueDescription: String { String(location.description.dropFirst("etcd:".count)) }
+    var description: String { String(location.description.dropFirst("etcd:".count)) }
 }

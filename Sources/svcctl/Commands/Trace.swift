@@ -94,7 +94,8 @@ struct Trace: ParsableCommand {
         }
         var backend = NFTablesBackend(options: node.layout)
         guard let ruleset = try backend.actualRuleset([from.family]) else {
-            printError("svcctl: svcctl has no rules of nftables in this kernel; name a FILE to trace what definitions would do")
+            printError(
+                "svcctl: there are no rules of --backend nftables here; name a FILE to trace what definitions would do")
             throw ExitCode.unreadableInput
         }
         return ruleset

@@ -3,13 +3,19 @@ extension Definitions {
     ///
     /// Every error in every input is reported at once. The result does not depend on the order of services.
     ///
-    /// - Parameter check: what others have to say of a service, to be told with its place beside all else.
+    /// - Parameters:
+    ///   - mostFindings: how many errors, and how many warnings, are told one by one; of more, their number is.
+    ///   - check: what others have to say of a service, to be told with its place beside all else.
     public init(
-        decoding inputs: [DefinitionInput], check: (Service) -> [ServiceRemark] = { _ in [] }
+        decoding inputs: [DefinitionInput], mostFindings: Int = Self.usualFindings,
+        check: (Service) -> [ServiceRemark] = { _ in [] }
     ) throws(InvalidDefinitions) {
-        var decoder = DefinitionsDecoder(inputs)
+        var decoder = DefinitionsDecoder(inputs, findings: FindingCollector(limit: mostFindings))
         self = try decoder.decode(check)
     }
+
+    /// As many findings as anybody reads in a log or a status.
+    public static var usualFindings: Int { 100 }
 }
 
 /// What somebody beyond the decoder, as a backend, has to say of a service.
@@ -28,14 +34,17 @@ public struct ServiceRemark: Hashable, Sendable {
 /// that take all services.
 struct DefinitionsDecoder {
     let inputs: [DefinitionInput]
-    let findings = FindingCollector()
+    let findings: FindingCollector
     /// Nil for inputs that are neither JSON nor YAML.
     private(set) var trees: [DocumentTree?] = []
     var registry = ServiceRegistry()
     var slices: [SliceReference] = []
     var nodes: [String: (node: ClusterNode, definition: NodeReference)] = [:]
 
-    init(_ inputs: [DefinitionInput]) { self.inputs = inputs }
+    init(_ inputs: [DefinitionInput], findings: FindingCollector) {
+        self.inputs = inputs
+        self.findings = findings
+    }
 
     mutating func decode(_ check: (Service) -> [ServiceRemark]) throws(InvalidDefinitions) -> Definitions {
         trees = inputs.indices.map { Self.readTree(inputs[$0].bytes, input: $0, findings) }

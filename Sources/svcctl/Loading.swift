@@ -15,6 +15,9 @@ struct DefinitionArguments: ParsableArguments {
             valueName: "file"))
     var files: [String] = []
 
+    /// Every finding, but for files that hold little else: each takes longer, the larger its document is.
+    static let mostFindings = 10_000
+
     func validate() throws {
         guard !files.isEmpty else { throw ValidationError("name at least one FILE, or - for standard input") }
     }
@@ -33,7 +36,7 @@ struct DefinitionArguments: ParsableArguments {
         _ files: [String], _ output: OutputOptions, check: (Service) -> [ServiceRemark]
     ) throws -> Definitions {
         let inputs = try DefinitionFiles.read(files)
-        let definitions = try Definitions(decoding: inputs, check: check)
+        let definitions = try Definitions(decoding: inputs, mostFindings: mostFindings, check: check)
         guard output.logLevel.level <= .warning else { return definitions }
         for warning in definitions.warnings { printError(warning.description) }
         return definitions

@@ -66,6 +66,17 @@ struct CheckTests {
         #expect(one.status == 65 && one.output.contains("10.96.0.10 is an address of the node itself"), "\(one)")
     }
 
+    /// However many there are, a command prints all findings.
+    @Test func manyFindings() throws {
+        let services = (0..<150).map { "{\"name\": \"s\($0)\", \"clusterIPs\": [\"x\"], \"ports\": [{\"port\": 0}]}" }
+        let files = try Files(["many.json": Sample.document(services.joined(separator: ",\n"))])
+        for command in [["check"], ["apply", "--dry-run"]] {
+            let result = try hostProgram([Svcctl.path()] + command + [files["many.json"]])
+            let said = (result.output + result.errors).split(separator: "\n").filter { $0.contains(": error: ") }
+            #expect(result.status == 65 && said.count == 300, "\(said.count)")
+        }
+    }
+
     /// Warnings are what --log-level takes them for.
     @Test(arguments: ["warning", "error"]) func logLevel(_ level: String) throws {
         let other = Sample.empty.replacing("name: empty", with: "name: copy")

@@ -6,8 +6,10 @@ struct NodeReference: Hashable, Sendable {
 
 /// Gathers findings while inputs are decoded. Lines and paths are worked out at the end, for those that are kept.
 final class FindingCollector {
-    /// More than this nobody reads.
-    static let limit = 100
+    /// How many errors, and how many warnings, are kept. Each costs a walk through its document.
+    private let limit: Int
+
+    init(limit: Int = Definitions.usualFindings) { self.limit = limit }
 
     struct Note {
         enum Place {
@@ -40,20 +42,20 @@ final class FindingCollector {
         case .error:
             errorCount += 1
             invalidInputs.insert(note.input)
-            Self.keep(note, in: &errors)
+            keep(note, in: &errors)
         case .warning:
             warningCount += 1
-            Self.keep(note, in: &warnings)
+            keep(note, in: &warnings)
         }
     }
 
     /// Keeps the first notes by place. Sorting now and then bounds both memory and time.
-    private static func keep(_ note: Note, in notes: inout [Note]) {
+    private func keep(_ note: Note, in notes: inout [Note]) {
         notes.append(note)
         if notes.count >= 16 * limit { notes = first(of: notes) }
     }
 
-    private static func first(of notes: [Note]) -> [Note] {
+    private func first(of notes: [Note]) -> [Note] {
         Array(notes.sorted { $0.rank < $1.rank }.prefix(limit))
     }
 
@@ -61,7 +63,7 @@ final class FindingCollector {
 
     /// Errors and warnings in order of place, and a last one that says how many more there are.
     func allFindings(inputs: [DefinitionInput], trees: [DocumentTree?]) -> [Finding] {
-        finish(Self.first(of: errors) + Self.first(of: warnings), inputs, trees)
+        finish(first(of: errors) + first(of: warnings), inputs, trees)
             + omitted(errorCount, .error, "errors", inputs) + omitted(warningCount, .warning, "warnings", inputs)
     }
 
@@ -73,14 +75,14 @@ final class FindingCollector {
 
     func warningFindings(inputs: [DefinitionInput], trees: [DocumentTree?]) -> [Finding] {
         guard warningCount > 0 else { return [] }
-        return finish(Self.first(of: warnings), inputs, trees) + omitted(warningCount, .warning, "warnings", inputs)
+        return finish(first(of: warnings), inputs, trees) + omitted(warningCount, .warning, "warnings", inputs)
     }
 
     private func omitted(
         _ count: Int, _ severity: Finding.Severity, _ what: String, _ inputs: [DefinitionInput]
     ) -> [Finding] {
-        guard count > Self.limit else { return [] }
-        let message = "\(count - Self.limit) more \(what) are not shown"
+        guard count > limit else { return [] }
+        let message = "\(count - limit) more \(what) are not shown"
         return [Finding(severity: severity, place: Place(input: inputs.last?.name ?? ""), message: message)]
     }
 

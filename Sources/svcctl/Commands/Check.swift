@@ -34,7 +34,9 @@ struct Check: ParsableCommand {
         facts.addresses = facts.addresses ?? []
         do {
             let inputs = try DefinitionFiles.read(definitions.files)
-            let decoded = try Definitions(decoding: inputs) { backend.backend.remarks(on: $0, facts) }
+            let decoded = try Definitions(decoding: inputs, mostFindings: DefinitionArguments.mostFindings) {
+                backend.backend.remarks(on: $0, facts)
+            }
             findings = decoded.warnings
             valid = decoded
             if node { findings += try backend.backend.obstacles().map(Self.finding) }

@@ -6,7 +6,7 @@ internal import ServicePlan
 
 extension ServiceLowering {
     mutating func add(_ pool: Pool, to collector: inout some ElementCollector) {
-        if let seconds = pool.affinitySeconds { remember(pool, seconds, &collector) }
+        if let seconds = pool.affinitySeconds, mayRemember(pool) { remember(pool, seconds, &collector) }
         if pool.takesTurns, !pool.targets.isEmpty { takeTurns(pool, &collector) }
         if !pool.drained.isEmpty { hairpins(pool.drained, pool.transport, pool.family, &collector) }
     }
@@ -72,12 +72,18 @@ extension ServiceLowering {
         if let inside = pools.inside {
             add(inside, isNodePort ? .nodePortClusterNumbers : .clusterServiceNumbers, comment)
         }
-        guard service.pools.indices.contains(pools.cluster), service.pools[pools.cluster].affinitySeconds != nil else {
-            return
-        }
+        guard service.pools.indices.contains(pools.cluster), mayRemember(service.pools[pools.cluster]) else { return }
         let number = PoolAddress.address(service.pools[pools.cluster].number, frontend.address.family)
         let role: SetID.Role = isNodePort ? .affinityNodePorts : .affinityServices
         collector.append(key(frontend), .address(number, comment: nil), to: SetID(frontend.address.family, role))
+    }
+
+    /// Whether clients are remembered, and there is an endpoint to remember them for. A family without endpoints has no
+    /// rules for it, which stock nft 1.0.6 could not load for IPv6.
+    private func mayRemember(_ pool: Pool) -> Bool {
+        guard pool.affinitySeconds != nil else { return false }
+        let local = pool.localPool.flatMap { service.pools.indices.contains($0) ? service.pools[$0] : nil }
+        return !pool.eligible.isEmpty || local.map { !$0.eligible.isEmpty } ?? false
     }
 
     /// Whether clients may come back although no new one is served: all endpoints are drained.

@@ -13,6 +13,7 @@ enum Scenarios {
             Scenario("schedulers, and pods by interface", Desired(services: scheduled, node: node)),
             Scenario("lists and limits, node ports on blocks", Desired(services: SampleServices.limited, node: node)),
             Scenario("affinity in IPv4", Desired(services: sticky.map(ipv4Only))),
+            Scenario("affinity in both families, endpoints in IPv4", Desired(services: sticky.map(ipv4Endpoints))),
         ]
     }()
 
@@ -28,6 +29,12 @@ enum Scenarios {
     private static func rescheduled(_ index: Int, _ service: Service) -> Service {
         var service = service
         service.scheduler = NFTablesBackend.schedulers[index % 4]
+        return service
+    }
+
+    private static func ipv4Endpoints(_ service: Service) -> Service {
+        var service = service
+        service.endpoints.removeAll { $0.address.family == .ipv6 }
         return service
     }
 

@@ -5,6 +5,7 @@ public import NetlinkWire
 /// The netlink protocols in use here (linux/netlink.h).
 public enum NetlinkProtocol: Int32, Sendable {
     case route = 0
+    case socketDiagnosis = 4
     case netfilter = 12
     case generic = 16
 }

@@ -130,6 +130,34 @@ struct AgentTests {
         #expect(try next.stop().status == 0)
     }
 
+    /// Nobody but root can run an agent, and nobody else may keep it from running: by having the name that agents lock, and
+    /// letting nobody in to ask whose it is.
+    @Test(arguments: ["binds", "listens", "is full"])
+    func anybodyElseIsNoAgent(_ kind: String) async throws {
+        let namespace = try NetworkNamespace("agent")
+        let script = """
+            import os, socket, sys, time
+            os.setgid(65534); os.setuid(65534)
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            server.bind("\\0svcctl-agent")
+            if sys.argv[1] != "binds": server.listen(0 if sys.argv[1] == "is full" else 10)
+            clients = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(3)]
+            for client in clients if sys.argv[1] == "is full" else []:
+                client.setblocking(False)
+                client.connect_ex("\\0svcctl-agent")
+            print("here", flush=True)
+            time.sleep(60)
+            """
+        let squatter = try RunningProgram(["python3", "-c", script, kind], in: namespace)
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try !squatter.output().output.contains("here"), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        let agent = try await AgentProcess.ready(in: namespace, Self.files())
+        #expect(try agent.stop().status == 0)
+        _ = try squatter.stop()
+    }
+
     /// SIGHUP reads the configuration again; a wrong one changes nothing.
     @Test func readsItsConfigurationAgain() async throws {
         let namespace = try NetworkNamespace("agent")

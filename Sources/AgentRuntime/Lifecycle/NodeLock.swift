@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Netlink
 
 /// Makes sure that one agent runs on a node, that is in a network namespace, and on a socket's path. The kernel lets go of
 /// both locks when the process ends, however it ends.
@@ -45,8 +46,14 @@ final class NodeLock: Sendable {
         throw CannotStart(.onThisNode(owner.flatMap { $0.process == 0 ? nil : $0.process }))
     }
 
-    /// Who has the name: the process that listens there.
+    /// Who has the name: the process that listens there, or, if nobody lets us in, whose socket it is. Nil if even that is not
+    /// known.
     private static func owner(_ address: inout UnixAddress) -> (process: Int32, user: UInt32)? {
+        if let listener = listener(&address) { return listener }
+        return UnixSocketOwner.user(ofSocketNamed: [0] + name.utf8.dropFirst()).map { (0, $0) }
+    }
+
+    private static func listener(_ address: inout UnixAddress) -> (process: Int32, user: UInt32)? {
         let descriptor = openSocket()
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

@@ -7,6 +7,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let handler: HTTPServer.Handler
+    private let connections: Connections
     private var head: HTTPRequestHead?
     /// The body is thrown away, but not without end.
     private var bodyBytes = 0
@@ -16,8 +17,9 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     /// - Parameter patience: how long a client may take for a whole request, and again for taking the answer. One that
     ///   sends a byte now and then is never idle, and would hold its connection for ever.
-    init(_ handler: @escaping HTTPServer.Handler, patience: TimeAmount) {
+    init(_ handler: @escaping HTTPServer.Handler, _ connections: Connections, patience: TimeAmount) {
         self.handler = handler
+        self.connections = connections
         self.patience = patience
     }
 
@@ -52,19 +54,25 @@ final class ConnectionHandler: ChannelInboundHandler {
         let request = HTTPRequest(
             method: head.method.rawValue, target: head.uri, localAddress: local?.ipAddress,
             localPort: local?.port.flatMap(UInt16.init(exactly:)))
-        guard head.method == .GET || head.method == .HEAD else { return write(.notAllowed, head, context) }
+        guard head.method == .GET || head.method == .HEAD else { return write(.notAllowed, head, context) {} }
+        let (connections, channel) = (connections, context.channel)
+        guard connections.beginAnswer(on: channel) else { return write(.busy, head, context) {} }
         let reply = context.eventLoop.makePromise(of: HTTPReply.self)
         let handler = handler
         reply.completeWithTask { await handler(request) }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         reply.futureResult.whenSuccess { reply in
             let (me, context) = bound.value
-            me.write(reply, head, context)
+            me.write(reply, head, context) { connections.endAnswer(on: channel) }
         }
     }
 
-    private func write(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard context.channel.isActive else { return }
+    /// - Parameter onEnd: is called when the answer has been sent, or cannot be.
+    private func write(
+        _ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
+        onEnd: @escaping @Sendable () -> Void
+    ) {
+        guard context.channel.isActive else { return onEnd() }
         expectProgress(context)
         var headers = HTTPHeaders([
             ("Content-Type", reply.contentType), ("Content-Length", String(reply.body.count)),
@@ -83,6 +91,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let isLast = !head.isKeepAlive
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+            onEnd()
             let (me, context) = bound.value
             if isLast { context.close(promise: nil) } else if context.channel.isActive { me.expectProgress(context) }
         }

@@ -48,6 +48,8 @@ public struct HTTPReply: Hashable, Sendable {
         body = bytes
     }
 
+    /// Others are answered; it is worth another try.
+    static let busy = HTTPReply(503, "too many ask for this at once\n", headers: ["Retry-After": "1"])
     public static let notFound = HTTPReply(404, "not found\n")
     public static let notAllowed = HTTPReply(405, "only GET and HEAD\n", headers: ["Allow": "GET, HEAD"])
 }

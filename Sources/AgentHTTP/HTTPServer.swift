@@ -2,7 +2,6 @@ internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import Synchronization
 
 /// A small HTTP/1.1 server for scrapes and probes: GET and HEAD, short answers, all on one thread.
 public final class HTTPServer: Sendable {
@@ -15,9 +14,6 @@ public final class HTTPServer: Sendable {
     }
 
     public typealias Handler = @Sendable (HTTPRequest) async -> HTTPReply
-
-    /// More than this at once is nobody who means well.
-    static let mostConnections = 256
 
     /// One thread for all servers: they have little to do.
     private static let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -33,22 +29,33 @@ public final class HTTPServer: Sendable {
 
     /// Starts to listen.
     ///
+    /// - Parameters:
+    ///   - patience: how long a client may take for a request, and again for taking the answer.
+    ///   - mostAnswers: how many answers may be made or on their way at once, where they are large; who asks for one more
+    ///     gets 503.
     /// - Throws: ``ListenError`` if the address cannot be had.
     public static func start(
-        on address: Address, patience: Duration = .seconds(30), handler: @escaping Handler
+        on address: Address, patience: Duration = .seconds(30), mostAnswers: Int = .max, handler: @escaping Handler
     ) async throws -> HTTPServer {
-        let count = ConnectionCount()
+        let connections = Connections(mostAnswers: mostAnswers)
         let bootstrap = ServerBootstrap(group: threads)
             .serverChannelOption(.backlog, value: 128)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // A connection for which there is no descriptor stays where it is, and would be tried without a pause.
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard count.enter() else { throw ListenError(message: "too many connections") }
-                    channel.closeFuture.whenComplete { _ in count.leave() }
+                    guard connections.add(channel) else { throw ListenError(message: "too many connections") }
+                    channel.closeFuture.whenComplete { _ in connections.remove(channel) }
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(30)))
                     try pipeline.configureHTTPServerPipeline()
-                    try pipeline.addHandler(ConnectionHandler(handler, patience: TimeAmount(patience)))
+                    try pipeline.addHandler(ConnectionHandler(handler, connections, patience: TimeAmount(patience)))
                 }
             }
         do {
@@ -85,18 +92,4 @@ extension HTTPServer.Address: CustomStringConvertible {
 public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
     public var message: String
     public var description: String { message }
-}
-
-private final class ConnectionCount: Sendable {
-    private let count = Mutex(0)
-
-    func enter() -> Bool {
-        count.withLock { count in
-            guard count < HTTPServer.mostConnections else { return false }
-            count += 1
-            return true
-        }
-    }
-
-    func leave() { count.withLock { $0 -= 1 } }
 }

@@ -107,6 +107,66 @@ import Testing
         await server.stop()
     }
 
+    /// Connections that say nothing do not keep out who asks: a load balancer would take the node for dead.
+    @Test func whoSaysNothingMakesRoom() async throws {
+        let server = try await HTTPServer.start(on: .tcp("127.0.0.1", 0)) { _ in HTTPReply(200, "yes\n") }
+        let port = try #require(server.port)
+        var clients: [Int32] = []
+        defer { for client in clients { close(client) } }
+        for _ in 0..<300 { clients.append(try Self.connect(to: port)) }
+        #expect(try await onOwnThread { try Self.get("/", from: port) }.hasPrefix("HTTP/1.1 200"))
+        await server.stop()
+    }
+
+    /// Who asks for large answers and does not read them must not take the node's memory.
+    @Test func answersAreCounted() async throws {
+        let size = 16 << 20
+        let server = try await HTTPServer.start(on: .tcp("127.0.0.1", 0), mostAnswers: 2) { _ in
+            HTTPReply(200, bytes: Array(repeating: 0x61, count: size), contentType: "text/plain")
+        }
+        let port = try #require(server.port)
+        var clients: [Int32] = []
+        defer { for client in clients { close(client) } }
+        for _ in 0..<2 {
+            let client = try Self.connect(to: port)
+            clients.append(client)
+            Self.ask("/", on: client)
+            // Its answer is under way.
+            _ = try await onOwnThread { try Self.read(1, from: client) }
+        }
+        #expect(try await onOwnThread { try Self.get("/", from: port) }.hasPrefix("HTTP/1.1 503"))
+        close(clients.removeLast())
+        let deadline = ContinuousClock.now + .seconds(20)
+        var answer = ""
+        while ContinuousClock.now < deadline, !answer.hasPrefix("HTTP/1.1 200") {
+            answer = try await onOwnThread { try Self.get("/", from: port) }
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 200"))
+        await server.stop()
+    }
+
+    private static func ask(_ path: String, on client: Int32) {
+        let text = "GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n"
+        _ = send(client, text, text.utf8.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// The beginning of an answer; it may be empty.
+    private static func get(_ path: String, from port: UInt16) throws -> String {
+        let client = try connect(to: port)
+        defer { close(client) }
+        ask(path, on: client)
+        return String(decoding: try read(12, from: client), as: UTF8.self)
+    }
+
+    /// What comes first, as many bytes or all.
+    private static func read(_ count: Int, from client: Int32) throws -> [UInt8] {
+        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var bytes = [UInt8](repeating: 0, count: count)
+        let received = recv(client, &bytes, count, Int32(MSG_WAITALL))
+        return Array(bytes.prefix(max(0, received)))
+    }
+
     private static func connect(to port: UInt16) throws -> Int32 {
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()

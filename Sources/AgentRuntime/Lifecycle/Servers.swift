@@ -12,6 +12,10 @@ actor Servers {
 
     private enum Role: CaseIterable {
         case metrics, health, control
+
+        /// Metrics of thousands of services take megabytes, for as long as a client takes to read them, and a thread while they
+        /// are made.
+        var mostAnswers: Int { self == .metrics ? MetricsEndpoint.mostAnswers : .max }
     }
 
     private var servers: [Role: Open] = [:]
@@ -34,7 +38,7 @@ actor Servers {
         let old = servers[role]
         if let old, old.address == address { return }
         do {
-            let server = try await HTTPServer.start(on: address, handler: handler)
+            let server = try await HTTPServer.start(on: address, mostAnswers: role.mostAnswers, handler: handler)
             servers[role] = Open(address: address, server: server, handler: handler)
             await close(old)
         } catch {
@@ -49,11 +53,12 @@ actor Servers {
     ) async throws {
         await close(old)
         do {
-            let server = try await HTTPServer.start(on: address, handler: handler)
+            let server = try await HTTPServer.start(on: address, mostAnswers: role.mostAnswers, handler: handler)
             servers[role] = Open(address: address, server: server, handler: handler)
         } catch {
             servers[role] = nil
-            let again = try await HTTPServer.start(on: old.address, handler: old.handler)
+            let again = try await HTTPServer.start(
+                on: old.address, mostAnswers: role.mostAnswers, handler: old.handler)
             servers[role] = Open(address: old.address, server: again, handler: old.handler)
             throw error
         }

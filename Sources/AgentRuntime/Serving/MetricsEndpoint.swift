@@ -9,6 +9,9 @@ internal import Synchronization
 
 /// `/metrics`: what was counted, and what the kernel and the record say at this moment.
 final class MetricsEndpoint: Sendable {
+    /// How many may ask at once. Prometheus asks with one connection for each of its servers.
+    static let mostAnswers = 8
+
     private let reporter: Reporter
     private let readKernel: @Sendable () throws -> [FrontendStatus]
     /// One at a time reads the kernel, and what it read serves all who ask within a second.

@@ -19,9 +19,10 @@ public final class Inbox: Sendable {
     }
 
     private let content = Mutex(Content())
-    private let bell = Bell()
+    private let bell: Bell
 
-    public init() {}
+    /// - Throws: where the process or the machine may open no more files.
+    public init() throws { bell = try Bell() }
 
     /// Becomes readable when there is something to take.
     public var descriptor: Int32 { bell.descriptor }

@@ -4,7 +4,8 @@ import Synchronization
 /// A program that runs on, such as an agent in a namespace. It is killed when the object goes.
 public final class RunningProgram: Sendable {
     private let command: [String]
-    private let process: pid_t
+    /// Its number, also after it has ended.
+    public let process: Int32
     private let files: Program.StandardFiles
     private let status: Mutex<Int32?>
 

@@ -3,6 +3,7 @@ import NetAddress
 import Synchronization
 import Testing
 
+import ServiceSource
 @testable import AgentRuntime
 
 @Suite struct AddressWatcherTests {

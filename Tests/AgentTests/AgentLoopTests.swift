@@ -37,13 +37,14 @@ import Testing
     /// A loop that runs in a namespace of its own on a thread of its own.
     private final class Running: Sendable {
         let namespace: NetworkNamespace
-        let inbox = Inbox()
+        let inbox: Inbox
         let observer = Observer()
         private let run: BackgroundRun
 
         init(_ namespace: NetworkNamespace, sourceCount: Int = 1) throws {
             self.namespace = namespace
-            let (inbox, observer) = (inbox, observer)
+            let (inbox, observer) = (try Inbox(), observer)
+            self.inbox = inbox
             run = try BackgroundRun(in: namespace) {
                 var setup = LoopSetup()
                 setup.sources = (0..<sourceCount).map { "source \($0)" }

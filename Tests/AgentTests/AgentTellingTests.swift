@@ -30,7 +30,7 @@ import Testing
 
     /// What the loop tells of one update from each source.
     private static func told(of updates: SourceUpdate...) throws -> Observer.Seen {
-        let (inbox, observer) = (Inbox(), Observer())
+        let (inbox, observer) = (try Inbox(), Observer())
         var setup = LoopSetup()
         setup.sources = updates.indices.map { "source \($0)" }
         for (source, update) in updates.enumerated() { inbox.add(update, from: source) }
@@ -65,7 +65,7 @@ import Testing
 
     /// What could not be done then, such as removing another backend's rules, is tried again at full comparisons.
     @Test func triesAgainWhenInPlace() throws {
-        let inbox = Inbox()
+        let inbox = try Inbox()
         let calls = Counter()
         var setup = LoopSetup()
         setup.sources = ["source"]

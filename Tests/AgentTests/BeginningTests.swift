@@ -11,7 +11,7 @@ import Testing
     private static func run(
         _ updates: [SourceUpdate], mayBegin: @escaping @Sendable ([Service]) -> Bool
     ) throws -> (kernel: FakeBackend.Kernel, asked: [[String]]) {
-        let (inbox, kernel, asked) = (Inbox(), FakeBackend.Kernel(), Questions())
+        let (inbox, kernel, asked) = (try Inbox(), FakeBackend.Kernel(), Questions())
         var setup = LoopSetup()
         setup.sources = ["source"]
         setup.schedule.minSyncPeriod = .zero

@@ -20,7 +20,7 @@ import Testing
     private static func run(
         _ updates: [SourceUpdate], zone: String? = nil, name: String? = "node-a"
     ) throws -> (told: [ClusterNode?], kernel: FakeBackend.Kernel) {
-        let (inbox, kernel) = (Inbox(), FakeBackend.Kernel())
+        let (inbox, kernel) = (try Inbox(), FakeBackend.Kernel())
         var setup = LoopSetup()
         setup.node = NodeFacts(nodeName: name, zone: zone)
         setup.sources = ["source"]

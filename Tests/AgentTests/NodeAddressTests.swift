@@ -39,7 +39,7 @@ import Testing
 
     /// They decide at once, not at the service's next change.
     @Test func addressesDecideWhatIsServed() throws {
-        let inbox = Inbox()
+        let inbox = try Inbox()
         let service = ReconcileEngineTests.service(1) { service in
             service.externalTrafficPolicy = .local
             service.healthCheckNodePort = 32001

@@ -22,13 +22,13 @@ final class Cycle: Sendable {
 
     /// Starts to listen to the sources. Nothing is done about what they say before ``begin(heartbeat:onEnd:)``.
     ///
-    /// - Throws: ``WrongSource``; an error of the kernel's if the node's addresses cannot be read.
+    /// - Throws: ``WrongSource``; an error of the kernel's if the node's addresses cannot be read, or no file can be opened.
     /// - Parameter whenHeard: is called each time that something new waits for the loop.
     init(
         _ settings: AgentSettings, _ reporter: Reporter, whenHeard: @escaping @Sendable () -> Void = {}
     ) throws {
         let sources = try SourceFactory.sources(settings)
-        let inbox = Inbox()
+        let inbox = try Inbox()
         self.inbox = inbox
         self.settings = settings
         self.reporter = reporter
@@ -43,14 +43,29 @@ final class Cycle: Sendable {
             }
         }
         let watcher = Task { [addresses] in
-            _ = try? await onOwnThread {
-                addresses?.run { news in
-                    reporter.say(news, to: inbox)
-                    whenHeard()
-                }
+            guard let addresses else { return }
+            let tell: @Sendable (AddressWatcher.News) -> Void = { news in
+                reporter.say(news, to: inbox)
+                whenHeard()
             }
+            await Self.watch(addresses, tell)
         }
         self.pumps.withLock { $0 = pumps + [watcher] }
+    }
+
+    /// Follows the node's addresses, as soon as there can be a thread for that.
+    private static func watch(_ addresses: AddressWatcher, _ tell: @escaping @Sendable (AddressWatcher.News) -> Void)
+        async
+    {
+        var pause = RetryPause(first: .milliseconds(100), longest: .seconds(10))
+        while !Task.isCancelled {
+            do {
+                return try await onOwnThread { addresses.run(tell) }
+            } catch {
+                if pause.failures == 0 { tell(.problem("\(error)")) }
+                try? await Task.sleep(for: pause.failed(jitter: .random(in: 0..<1)))
+            }
+        }
     }
 
     /// Starts the loop.

@@ -3,6 +3,7 @@ internal import AgentHTTP
 internal import Backends
 internal import Logging
 internal import ServicePlan
+internal import ServiceSource
 
 /// What is up now.
 struct Running {

@@ -41,7 +41,7 @@ final class AddressWatcher: Sendable {
     private let hasChanged: @Sendable () throws -> Bool
     private let read: @Sendable () throws -> Set<IPAddress>
     /// Rings when it is time to stop.
-    private let stopping = Bell()
+    private let stopping: Bell
 
     /// Watches the network namespace of the calling thread.
     convenience init() throws {
@@ -59,6 +59,7 @@ final class AddressWatcher: Sendable {
         self.descriptor = descriptor
         self.hasChanged = hasChanged
         self.read = read
+        stopping = try Bell()
         first = try read()
         known = Mutex(first)
     }

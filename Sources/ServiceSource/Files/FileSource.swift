@@ -24,19 +24,33 @@ public struct FileSource: DefinitionSource {
 
     public func updates() -> SourceUpdates {
         let (updates, mailbox) = SourceUpdates.makeMailbox()
-        let stop = Bell()
-        mailbox.onTermination { stop.ring() }
-        let source = self
-        let isStarted = startThread {
-            var watcher = FileWatcher(source, mailbox: mailbox, stop: stop)
-            watcher.run()
-            mailbox.finish()
-        }
-        if !isStarted {
-            let problem = SourceProblem(kind: .unreachable, message: "no thread can be started", since: .now)
-            mailbox.post(SourceUpdate(state: .loading(problem)))
-        }
+        let start = Task.detached { await watch(mailbox) }
+        mailbox.onTermination { start.cancel() }
         return updates
+    }
+
+    /// Watches until the task is cancelled, from the moment on when there can be a thread and what wakes it.
+    private func watch(_ mailbox: SourceMailbox) async {
+        var pause = RetryPause(first: .milliseconds(100), longest: .seconds(10))
+        let start = Timestamp.now
+        while !Task.isCancelled {
+            do {
+                let stop = try Bell()
+                return try await withTaskCancellationHandler {
+                    try await onOwnThread {
+                        var watcher = FileWatcher(self, mailbox: mailbox, stop: stop)
+                        watcher.run()
+                        mailbox.finish()
+                    }
+                } onCancel: {
+                    stop.ring()
+                }
+            } catch {
+                let problem = SourceProblem(kind: .unreachable, message: "\(error)", since: start)
+                mailbox.post(SourceUpdate(state: .loading(problem)))
+                try? await Task.sleep(for: pause.failed(jitter: .random(in: 0..<1)))
+            }
+        }
     }
 }
 
@@ -177,26 +191,4 @@ private struct FileWatcher: ~Copyable {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
-}
-
-/// Starts a thread for a body that blocks, which must not happen on Swift's own threads; false if there can be none.
-private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    final class Work: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    let work = Unmanaged.passRetained(Work(body))
-    var identifier = pthread_t()
-    let result = pthread_create(
-        &identifier, nil,
-        { argument in
-            if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
-            return nil
-        }, work.toOpaque())
-    guard result == 0 else {
-        work.release()
-        return false
-    }
-    pthread_detach(identifier)
-    return true
 }

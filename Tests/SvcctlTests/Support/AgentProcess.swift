@@ -40,6 +40,8 @@ final class AgentProcess: Sendable {
         try #require(isReady, "\(log)")
     }
 
+    /// The number of the process, where it was started without a prefix.
+    var process: pid_t { program.process }
     func signal(_ number: Int32) { program.signal(number) }
     func wait() throws -> ProgramResult { try program.wait() }
     func stop() throws -> ProgramResult { try program.stop() }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Runs a body that blocks on a thread of its own, and waits for it without holding one of Swift's few threads.
-func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+package func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         let work = Unmanaged.passRetained(
             ThreadWork { continuation.resume(with: Swift.Result { try body() }) })
@@ -25,7 +25,7 @@ private final class ThreadWork: Sendable {
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
-struct ThreadError: Error, CustomStringConvertible {
+package struct ThreadError: Error, CustomStringConvertible {
     let number: Int32
-    var description: String { "no thread can be started: \(String(cString: strerror(number)))" }
+    package var description: String { "no thread can be started: \(String(cString: strerror(number)))" }
 }

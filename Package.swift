@@ -224,7 +224,8 @@ let package = Package(
             name: "XTablesTests", dependencies: ["DataplaneTestKit", "NFTables", "NetAddress", "Netlink", "XTables"]),
         .testTarget(name: "ServicePlanTests", dependencies: ["NetAddress", "ServiceModel", "ServicePlan"]),
         .testTarget(name: "ServiceModelTests", dependencies: ["NetAddress", "ServiceModel"]),
-        .testTarget(name: "ServiceSourceTests", dependencies: ["NetAddress", "ServiceModel", "ServiceSource"]),
+        .testTarget(
+            name: "ServiceSourceTests", dependencies: ["CSandbox", "NetAddress", "ServiceModel", "ServiceSource"]),
         // Runs the built program, which is why it depends on it.
         .testTarget(
             name: "SvcctlTests",

@@ -1,3 +1,4 @@
+import CSandbox
 import Foundation
 import Glibc
 import NetAddress
@@ -57,6 +58,39 @@ struct FileSourceTests {
         try elsewhere.write(document(["a": 1]), to: "other")
         try await reader.wait(for: ["a": 1])
         #expect(reader.last.state.isCurrent)
+    }
+
+    /// Nothing need be wrong for that: a file that a container gets by itself is written to under another name.
+    @Test func looksAgainNowAndThen() async throws {
+        let (folder, elsewhere) = (try Folder(), try Folder())
+        try folder.write(document(["a": 1]), to: "s.json")
+        try #require(link(folder["s.json"], elsewhere["other"]) == 0)
+        var source = FileSource(folder.path)
+        source.secondLook = .milliseconds(50)
+        var reader = Reader(source)
+        try await reader.wait(for: ["a": 1])
+        for number in 2..<5 {
+            try elsewhere.write(document(["a": number]), to: "other")
+            try await reader.wait(for: ["a": number])
+        }
+        #expect(reader.updates.count == 4)
+    }
+
+    /// A directory whose list breaks off has not lost the files that are not in it.
+    @Test func directoryThatCannotBeListed() async throws {
+        let folder = try Folder()
+        try folder.write(document(["a": 1]), to: "a.json")
+        let path = folder.path
+        let messages = try await onOwnThread { () -> [String] in
+            guard thread_forbid_lists(EIO) == 0 else { throw POSIXError(.ENOSYS) }
+            do {
+                _ = try DefinitionFiles.read([path])
+                return []
+            } catch let error as UnreadableInputs {
+                return error.messages
+            }
+        }
+        #expect(messages == ["\(path): \(String(cString: strerror(EIO)))"])
     }
 
     /// A pipe among the files does not hold the others up.

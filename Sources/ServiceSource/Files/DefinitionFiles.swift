@@ -57,7 +57,13 @@ public enum DefinitionFiles {
         guard let directory = opendir(path) else { throw .last(path) }
         defer { closedir(directory) }
         var names: [String] = []
-        while let entry = readdir(directory) {
+        while true {
+            // The end and an error look the same otherwise, and what is missing from a list would be taken away.
+            errno = 0
+            guard let entry = readdir(directory) else {
+                guard errno == 0 else { throw .last(path) }
+                break
+            }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
                 tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }

@@ -25,12 +25,16 @@ struct FileReading {
     }
 
     var roots: [Root] = []
+    /// Whether it is what the reading before it was, byte for byte, with nothing that could not be read in either.
+    var isAsBefore = false
 }
 
 /// Reads the files of a source, each again only if it may have changed.
 struct FileReader {
     let paths: [String]
     private var known: [String: (signature: FileSignature, bytes: [UInt8])] = [:]
+    /// The paths of the last reading's documents; nil if not all of it could be read.
+    private var knownPaths: [[String]]?
 
     init(paths: [String]) { self.paths = paths }
 
@@ -51,6 +55,7 @@ struct FileReader {
     mutating func read(isBeingWritten: (String) -> Bool) -> FileReading {
         var reading = FileReading()
         var read: [String: (signature: FileSignature, bytes: [UInt8])] = [:]
+        var isSound = true
         for path in paths {
             var root = FileReading.Root(path: path)
             do {
@@ -60,8 +65,14 @@ struct FileReader {
             } catch {
                 root.failure = error
             }
+            isSound = isSound && root.failure == nil
             reading.roots.append(root)
         }
+        let paths = reading.roots.map { $0.documents.map(\.path) }
+        isSound = isSound && paths.allSatisfy { $0.allSatisfy { read[$0] != nil } }
+        reading.isAsBefore =
+            isSound && paths == knownPaths && read.allSatisfy { known[$0.key]?.bytes == $0.value.bytes }
+        knownPaths = isSound ? paths : nil
         known = read
         return reading
     }
@@ -75,7 +86,7 @@ struct FileReader {
         let signature = FileSignature(of: path)
         // To open a pipe is to wait for somebody who writes to it, perhaps for ever.
         if let signature, !signature.isRegular { return .unreadable("it is not a regular file") }
-        if let signature, let known = known[path], known.signature == signature, signature.isSettled {
+        if let signature, let known = known[path], known.signature == signature, known.signature.isSettled {
             read[path] = known
             return .bytes(known.bytes)
         }
@@ -93,7 +104,7 @@ struct FileReader {
 private struct FileSignature: Equatable {
     private let numbers: [Int64]
     /// Whether the file had not been touched for two seconds when it was looked at. Clocks of file systems are coarse:
-    /// a file may change twice within one tick.
+    /// a file may change after it was read and within the same tick.
     let isSettled: Bool
     let isRegular: Bool
 

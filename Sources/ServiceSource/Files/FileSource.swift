@@ -11,8 +11,8 @@ internal import ServiceModel
 /// Nothing is complete until every path has been read without an error once.
 public struct FileSource: DefinitionSource {
     public let paths: [String]
-    /// How often files are read without notice while something is wrong with them or with inotify, which tells nothing of
-    /// what is mounted, nor of files that are written to under another name or from another machine.
+    /// How often files are looked at without notice: inotify tells nothing of a file that is mounted by itself, nor of files
+    /// that are written to under another name or from another machine. A look that takes long is taken less often.
     package var secondLook = Duration.seconds(30)
 
     /// - Parameter paths: files, and directories, which stand for their `*.json`, `*.yaml` and `*.yml`.
@@ -60,6 +60,8 @@ private struct FileWatcher: ~Copyable {
     /// what happens in one go becomes one reading.
     static let quietMilliseconds: Int32 = 20
     static let longestMilliseconds: Int64 = 500
+    /// How many times as long as a look takes the files are left alone, unless there is a notice.
+    static let leastRest: Int64 = 200
 
     let mailbox: SourceMailbox
     /// Rings when it is time to stop.
@@ -67,6 +69,8 @@ private struct FileWatcher: ~Copyable {
     private var notices: Inotify?
     private var noticesDescriptor: Int32 = -1
     private let secondLook: Int64
+    /// How long the last look at the files took, in milliseconds.
+    private var lookTime: Int64 = 0
     private var reader: FileReader
     private var state = FileState()
     private var plan = WatchPlan()
@@ -93,8 +97,12 @@ private struct FileWatcher: ~Copyable {
 
     mutating func run() {
         repeat {
+            let begin = Self.now
+            let failuresBefore = watchFailures
             watch()
             let reading = reader.read { [beingWritten] in beingWritten.contains($0) }
+            lookTime = Self.now - begin
+            if reading.isAsBefore, watchFailures == failuresBefore { continue }
             let start = ContinuousClock.now
             var update = state.take(reading, watchFailures: watchFailures, now: .now)
             update.decoding = .now - start
@@ -134,17 +142,14 @@ private struct FileWatcher: ~Copyable {
     /// Blocks until something that matters has changed and things are quiet again; false if it is time to stop.
     private mutating func waitForChange() -> Bool {
         var deadline: Int64?
-        let isDoubtful =
-            last?.state.problem != nil || !watchFailures.isEmpty
-            || last?.findings.contains { $0.severity == .error } ?? false
-        let look = isDoubtful ? Self.now + secondLook : nil
+        let look = Self.now + max(secondLook, lookTime * Self.leastRest)
         while true {
             let left = deadline.map { max($0 - Self.now, 0) }
-            let idle = look.map { Int32(clamping: max($0 - Self.now, 0)) } ?? -1
+            let idle = Int32(clamping: max(look - Self.now, 0))
             guard let isNoticed = wait(left.map { min(Self.quietMilliseconds, Int32($0)) } ?? idle) else {
                 return false
             }
-            if deadline == nil, !isNoticed, let look, Self.now >= look { return true }
+            if deadline == nil, !isNoticed, Self.now >= look { return true }
             var isRelevant = false
             if isNoticed {
                 for event in notices?.read() ?? [] where isWanted(event) {

@@ -32,7 +32,7 @@ public struct EtcdCredentials: Hashable, Sendable {
 
 /// How patient a source is. The defaults are right but for tests.
 public struct EtcdTiming: Hashable, Sendable {
-    /// How long one request may take.
+    /// How long one request may be without an answer, or an answer without another part.
     public var request: Duration = .seconds(5)
     /// How long a watch may say nothing until it is asked whether etcd is still there and has moved on.
     public var silence: Duration = .seconds(10)

@@ -55,6 +55,12 @@ package final class TCPProxy: Sendable {
     /// Passes on what comes, from now on.
     package func pass(after delay: Duration = .zero) { gate.set(.pass(TimeAmount(delay))) }
 
+    /// Passes on what comes in pieces, from now on, with a pause before each.
+    package func trickle(_ count: Int, every pause: Duration) {
+        gate.set(.pass(TimeAmount(pause)))
+        gate.piece.withLock { $0 = count }
+    }
+
     /// Swallows what comes, and closes nothing.
     package func hold() { gate.set(.hold) }
 
@@ -77,6 +83,8 @@ private final class Gate: Sendable {
     }
 
     let target = Mutex<UInt16>(0)
+    /// How many bytes are passed on at once; nil for all that come.
+    let piece = Mutex<Int?>(nil)
     private let mode = Mutex(Mode.pass(.zero))
     private let channels = Mutex<(open: [any Channel], count: Int)>(([], 0))
 
@@ -118,6 +126,8 @@ private final class Passing: ChannelInboundHandler {
 
     private let other: EventLoopFuture<any Channel>
     private let gate: Gate
+    /// When the last piece of what has come is passed on.
+    private var last = NIODeadline.now()
 
     init(to other: EventLoopFuture<any Channel>, _ gate: Gate) {
         self.other = other
@@ -127,6 +137,17 @@ private final class Passing: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let delay = gate.delay else { return }
         let (bytes, other) = (unwrapInboundIn(data), other)
+        if let count = gate.piece.withLock({ $0 }) {
+            last = max(last, .now())
+            var rest = bytes
+            while rest.readableBytes > 0, let part = rest.readSlice(length: min(count, rest.readableBytes)) {
+                last = last + delay
+                context.eventLoop.scheduleTask(deadline: last) {
+                    other.whenSuccess { $0.writeAndFlush(part, promise: nil) }
+                }
+            }
+            return
+        }
         let send: @Sendable () -> Void = { other.whenSuccess { $0.writeAndFlush(bytes, promise: nil) } }
         if delay > .zero { context.eventLoop.scheduleTask(in: delay, send) } else { send() }
     }

@@ -1,4 +1,4 @@
-import EtcdSource
+@testable import EtcdSource
 import EtcdTestKit
 import Glibc
 import ServiceModel
@@ -104,5 +104,37 @@ struct ConnectionTests {
         proxy.cut()
         try await listener.wait { $0.problem?.kind == .notUnderstood }
         #expect(listener.numbers == ["a": 1])
+    }
+
+    /// A listing that takes longer than a request may be silent is waited for as long as it comes.
+    @Test func slowLine() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        var numbers: [String: Int] = [:]
+        for number in 1...20 { numbers["service-\(number)"] = number }
+        for (name, number) in numbers { try await etcd.put(service: name, number) }
+        let proxy = try TCPProxy(to: etcd.clientPort)
+        // Some 8 KB, in 2 seconds.
+        proxy.trickle(400, every: .milliseconds(100))
+        var timing = EtcdServer.quick
+        timing.request = .seconds(1)
+        var listener = Listener(EtcdSource(try proxy.location, timing: timing))
+        try await listener.wait(for: numbers)
+        #expect(listener.updates.count == 1)
+    }
+
+    /// A refusal that never ends.
+    @Test func endlessRefusal() async throws {
+        let etcd = try EtcdServer()
+        try await etcd.start()
+        try await etcd.put(service: "a", 1)
+        let other = try FixedAnswer(
+            "HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+        let connection = try EtcdConnection(
+            "http://127.0.0.1:\(other.port)", EtcdCredentials(), EtcdServer.quick)
+        await #expect(throws: EtcdError.self) {
+            try await connection.watch(KeyLayout(prefix: "/svcctl"), from: 1)
+        }
+        await connection.close()
     }
 }

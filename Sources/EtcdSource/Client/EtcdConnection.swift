@@ -9,6 +9,8 @@ internal import Synchronization
 package final class EtcdConnection: Sendable {
     /// The largest answer that is taken in one piece.
     static let largestAnswer = 64 << 20
+    /// How many times as long as a request may be without an answer, the whole of it may take to come.
+    private static let mostPatience = 24
 
     /// `http://HOST:PORT`.
     package let member: String
@@ -56,9 +58,11 @@ package final class EtcdConnection: Sendable {
     func stream(_ path: String, _ request: some Encodable & Sendable) async throws -> HTTPClientResponse.Body {
         let body = try Self.encode(request)
         return try await authenticated {
-            let response = try await self.response(path, body)
-            guard response.status == .ok else { throw await self.refusal(path, response) }
-            return response.body
+            try await withTimeLimit(self.timing.request, or: self.lateness) {
+                let response = try await self.response(path, body)
+                guard response.status == .ok else { throw await self.refusal(path, response) }
+                return response.body
+            }
         }
     }
 
@@ -79,17 +83,26 @@ package final class EtcdConnection: Sendable {
         }
     }
 
+    private var lateness: EtcdError { EtcdError(.unreachable, "\(member) does not answer in time") }
+
+    /// A listing may have megabytes, and the line may be slow: as long as it comes, it is waited for.
     private func wholeAnswer(_ path: String, _ body: Data) async throws -> Data {
-        try await withTimeLimit(timing.request, or: EtcdError(.unreachable, "\(member) does not answer in time")) {
+        try await withTimeLimit(timing.request, atMost: timing.request * Self.mostPatience, or: lateness) { progress in
             let response = try await self.response(path, body)
             guard response.status == .ok else { throw await self.refusal(path, response) }
+            var answer = ByteBuffer()
             do {
-                return Data(buffer: try await response.body.collect(upTo: Self.largestAnswer))
-            } catch is NIOTooManyBytesError {
-                throw EtcdError(.tooLarge, "the answer is too large")
+                for try await var chunk in response.body {
+                    progress.isMade()
+                    answer.writeBuffer(&chunk)
+                    guard answer.readableBytes <= Self.largestAnswer else {
+                        throw EtcdError(.tooLarge, "the answer is too large")
+                    }
+                }
             } catch {
                 throw EtcdError(transport: error, member: self.member)
             }
+            return Data(buffer: answer)
         }
     }
 

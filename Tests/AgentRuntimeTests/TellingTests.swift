@@ -2,6 +2,7 @@ import Agent
 import Dataplane
 @testable import AgentRuntime
 import NetAddress
+import PrometheusText
 import ServicePlan
 import Testing
 
@@ -61,5 +62,23 @@ import Testing
         let missing = KernelSetting(name: "net.no.such.thing", value: "1", harm: "nothing works")
         let result = KernelSettings.check([missing], sets: true)
         #expect(result.set.isEmpty && result.wrong[missing.name]?.contains("is not there") == true)
+    }
+
+    /// Nothing is mended while a source is not complete, and every run of a program is another process.
+    @Test func driftIsNotKeptWithoutEnd() throws {
+        var record = AgentRecord(version: "0")
+        let metrics = AgentMetrics(version: "0")
+        for number in 1...10_000 {
+            let change = ForeignChange(processName: "nft-\(number)", processID: UInt32(number))
+            record.note([change, change])
+            metrics.drift(by: change.processName)
+        }
+        #expect(record.drift.count == AgentRecord.mostDrift && Set(record.drift).count == record.drift.count)
+        let lines = String(decoding: metrics.registry.text(), as: UTF8.self).split(separator: "\n")
+            .filter { $0.hasPrefix("svcctl_drift_events_total{") }
+        #expect(lines.count == 51)
+        #expect(lines.contains { $0.contains("others") && $0.hasSuffix(" 9950") })
+        record.driftIsMended()
+        #expect(record.drift.isEmpty)
     }
 }

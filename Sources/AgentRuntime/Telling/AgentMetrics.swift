@@ -3,15 +3,21 @@ internal import Dataplane
 internal import Metrics
 internal import PrometheusText
 internal import ServiceSource
+internal import Synchronization
 
 /// What the agent counts, through swift-metrics.
-struct AgentMetrics: Sendable {
+final class AgentMetrics: Sendable {
+    /// How many processes are counted by their name.
+    private static let mostDriftNames = 50
+
     let registry = PrometheusRegistry(MetricCatalog.all)
     private let sync, fullSync, partialSync, changes: Metrics.Timer
     private let phases: [SyncPhase: Metrics.Timer]
     private let lastSync, lastQueued, ready: Gauge
     private let failures, serviceChanges, added, changed, removed, endedFlows: Counter
     private let services, frontends, conflicts, refused, errors, warnings: Gauge
+
+    private let driftNames = Mutex<Set<String>>([])
 
     init(version: String) {
         let registry = registry
@@ -79,9 +85,13 @@ struct AgentMetrics: Sendable {
     func failed() { failures.increment() }
 
     func drift(by process: String?) {
-        Counter(
-            label: "svcctl_drift_events_total", dimensions: [("process", process ?? "unknown")], factory: registry
-        ).increment()
+        let process = process ?? "unknown"
+        // A program may give itself another name each time.
+        let name = driftNames.withLock { names in
+            if names.count < Self.mostDriftNames { names.insert(process) }
+            return names.contains(process) ? process : "others"
+        }
+        Counter(label: "svcctl_drift_events_total", dimensions: [("process", name)], factory: registry).increment()
     }
 
     func found(errors errorCount: Int, warnings warningCount: Int) {

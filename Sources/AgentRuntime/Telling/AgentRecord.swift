@@ -27,9 +27,19 @@ struct AgentRecord: Sendable {
     var healthChecks: [UInt16: HealthChecks.Check] = [:]
     /// Kernel settings that are not as they must be: what is wrong with each.
     var wrongSysctls: [String: String] = [:]
-    /// Others' changes that have not been mended yet.
-    var drift: [ForeignChange] = []
+    /// Others' changes that have not been mended yet, each once, and the first ones where there are many: what has not all
+    /// its sources mends nothing for days, and each run of a program is another process.
+    private(set) var drift: [ForeignChange] = []
     var events = EventLog()
+
+    /// Who reads of more has stopped to count.
+    static let mostDrift = 20
+
+    mutating func note(_ changes: [ForeignChange]) {
+        for change in changes where drift.count < Self.mostDrift && !drift.contains(change) { drift.append(change) }
+    }
+
+    mutating func driftIsMended() { drift = [] }
 
     /// How long a change may wait, or the loop be silent, before the node is not to be sent connections.
     static let patience = Duration.seconds(60)

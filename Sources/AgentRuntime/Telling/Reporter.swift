@@ -61,7 +61,7 @@ final class Reporter: AgentObserver {
         let (before, drift, isFirst, unfit, pendingSince) = note { record in
             defer {
                 record.refused = refused
-                record.drift = []
+                record.driftIsMended()
                 record.readySince = record.readySince ?? now
                 (record.lastSuccess, record.lastSuccessInstant) = (now, .now)
                 (record.lastError, record.failuresInARow, record.pendingSince) = (nil, 0, nil)
@@ -110,8 +110,7 @@ final class Reporter: AgentObserver {
 
     func kernelWasChanged(by changes: [ForeignChange]) {
         for change in changes { metrics.drift(by: change.processName) }
-        // Each once: with a source that is not complete nothing is mended, and others may go on for days.
-        note { record in record.drift += changes.filter { !record.drift.contains($0) } }
+        note { $0.note(changes) }
         let culprits = Set(changes.map(\.description)).sorted().joined(separator: ", ")
         say(.drift, "\(culprits) changed what is ours", .warning)
     }

@@ -31,6 +31,7 @@ public struct NodeAgent: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // What is made here is nobody else's.
         umask(0o077)
+        raiseFileLimit()
         // Large blocks go back to the kernel when they are free, also after many of them: they come and go with each full
         // comparison, and would leave holes in the heap.
         mallopt(M_MMAP_THRESHOLD, 256 << 10)
@@ -52,6 +53,15 @@ public struct NodeAgent: Sendable {
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
+    }
+
+    /// Lets the process open as many files as it may allow itself. Each health-check node port and each connection takes one,
+    /// and the usual limit is one for programs that call select(2).
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, max(limit.rlim_cur, 65536))
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func readSettings() throws -> AgentSettings {

@@ -60,6 +60,19 @@ import Testing
         #expect(try agent.stop().status == 0)
     }
 
+    /// Container engines leave 1024, which four ports' clients can take.
+    @Test func mayOpenAsManyAsItIsAllowed() async throws {
+        let namespace = try NetworkNamespace("agent")
+        let agent = try AgentProcess(in: namespace, try Files(), prefix: ["prlimit", "--nofile=256:4096"])
+        try agent.define(Self.services(endpoint: 1))
+        try await agent.becomesReady()
+        // prlimit becomes the agent.
+        let limits = try String(contentsOfFile: "/proc/\(agent.process)/limits", encoding: .utf8)
+        let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+        #expect(line.split(separator: " ").dropFirst(3).first == "4096", "\(line)")
+        #expect(try agent.stop().status == 0)
+    }
+
     private static func services(endpoint: Int) -> String {
         """
         {"services": [{"name": "shop/web", "clusterIPs": ["10.96.0.1"], "ports": [{"port": 80}],

@@ -35,6 +35,7 @@ struct AgentService: ServiceLifecycle.Service {
     private let readSettings: @Sendable () throws -> AgentSettings
     private let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
+    private let heard = Announcements()
 
     init(
         version: String, settings: AgentSettings, lock: NodeLock,
@@ -56,7 +57,7 @@ struct AgentService: ServiceLifecycle.Service {
         let reporter = Reporter(version: version, logger: logger, notifier: notifier)
         reporter.say(
             .started, "svcctl \(version) starts with \(settings.sources.map(\.description).joined(separator: ", "))")
-        let continuation = continuation
+        let (continuation, heard) = (continuation, heard)
         reporter.whenHealthChecksChange { continuation.yield(.healthChecks(Set($0.keys))) }
         let timers = [
             Task {
@@ -75,7 +76,7 @@ struct AgentService: ServiceLifecycle.Service {
             var running = Running(
                 settings: settings, reporter: reporter, notifier: notifier, heartbeat: heartbeat(notifier),
                 onLoss: { continuation.yield(.loss) }, onEnd: { continuation.yield(.ended($0)) },
-                onHeard: { continuation.yield(.successorHeard($0)) },
+                onHeard: { if heard.add($0) { continuation.yield(.successorHeard($0)) } },
                 onRetry: { continuation.yield(.retry($0)) })
             try await running.start()
             for await event in events {
@@ -105,7 +106,9 @@ struct AgentService: ServiceLifecycle.Service {
             running.sayWhatIsAwaited()
             await running.openHealthCheckPorts()
             lock.dismissCallers()
-        case .successorHeard(let number): await running.judge(number)
+        case .successorHeard(let number):
+            heard.take(number)
+            await running.judge(number)
         case .loss:
             do { try await running.goOnWithPredecessor() } catch { try await giveUp(error, &running) }
         case .retry(let number): await running.tryAgain(number)

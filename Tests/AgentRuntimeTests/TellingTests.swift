@@ -81,4 +81,13 @@ import Testing
         record.driftIsMended()
         #expect(record.drift.isEmpty)
     }
+
+    /// What a successor hears while nobody looks is one thing to look at.
+    @Test func announcements() {
+        let announcements = Announcements()
+        #expect((1...1000).count { _ in announcements.add(1) } == 1)
+        #expect(announcements.add(2))
+        announcements.take(1)
+        #expect(announcements.add(1) && !announcements.add(1) && !announcements.add(2))
+    }
 }

@@ -62,20 +62,22 @@ struct Target {
             ? nil : SocketAddress(address: source ?? anyAddress, port: sourcePort ?? 0)
     }
 
-    /// Gives a socket its own address and port, if it needs one.
-    func bind(_ socket: borrowing Socket) throws(SystemCallError) {
-        if hasFreshPort, (local?.port ?? 0) == 0 {
-            let anyAddress = peer.address.family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6: 0, 0)
-            try FreshPort.bind(socket, to: local ?? SocketAddress(address: anyAddress, port: 0))
-        } else if let local {
-            try socket.bind(local)
+    /// A socket with its own address and port, if it needs one.
+    func open() throws(SystemCallError) -> Socket {
+        guard hasFreshPort, (local?.port ?? 0) == 0 else {
+            let socket = try Socket.open(peer.address.family, transport)
+            if let local { try socket.bind(local) }
+            return socket
         }
+        let socket = try Socket.open(peer.address.family, transport, isShared: false)
+        let anyAddress = peer.address.family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6: 0, 0)
+        try FreshPort.bind(socket, to: local ?? SocketAddress(address: anyAddress, port: 0))
+        return socket
     }
 
     /// A connected socket. UDP sockets are connected too, so that they hear of ICMP errors.
     func connect(_ deadline: Deadline) throws(SystemCallError) -> Socket {
-        let socket = try Socket.open(peer.address.family, transport)
-        try bind(socket)
+        let socket = try open()
         try socket.connect(peer, deadline: deadline)
         return socket
     }

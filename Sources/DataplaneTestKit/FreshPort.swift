@@ -15,8 +15,12 @@ enum FreshPort {
         }
     }
 
-    /// Binds a socket to an address and a port that is free there.
-    static func bind(_ socket: borrowing Socket, to address: SocketAddress) throws(SystemCallError) {
+    /// Binds a socket to an address and a port that is free there, which takes one that shares no ports.
+    ///
+    /// - Parameter next: the ports to try.
+    static func bind(
+        _ socket: borrowing Socket, to address: SocketAddress, next: () -> UInt16 = next
+    ) throws(SystemCallError) {
         for attempt in 1...100 {
             do {
                 return try socket.bind(SocketAddress(address: address.address, port: next()))

@@ -93,8 +93,7 @@ private final class Flight {
             probe.address, probe.port, probe.transport, source: probe.source, sourcePort: probe.sourcePort,
             hasFreshPort: true)
         let peer = target.peer
-        socket = try Socket.open(probe.address.family, probe.transport)
-        try target.bind(socket)
+        socket = try target.open()
         state = try socket.startConnecting(peer) ? .listening : .connecting
         attempt =
             probe.transport == .udp

@@ -8,12 +8,16 @@ struct Socket: ~Copyable, Sendable {
 
     let descriptor: Descriptor
 
-    static func open(_ family: IPFamily, _ transport: TransportProtocol) throws(SystemCallError) -> Socket {
+    /// - Parameter isShared: whether it may have a port that a connection has or had. The kernel gives it that port then, and
+    ///   refuses to connect to the same peer once more. Never so with UDP.
+    static func open(
+        _ family: IPFamily, _ transport: TransportProtocol, isShared: Bool = true
+    ) throws(SystemCallError) -> Socket {
         let type = Int32((transport == .udp ? SOCK_DGRAM : SOCK_STREAM).rawValue)
         let socket = Socket(descriptor: try Descriptor("socket", socket(family.socketDomain, type | flags, 0)))
         // To TCP it means that a port may be used again soon. To UDP it means that the kernel may give two sockets one
         // port, and to the same peer both would be one flow, whose answers only one of them gets.
-        if transport != .udp { try socket.set(SOL_SOCKET, SO_REUSEADDR) }
+        if transport != .udp, isShared { try socket.set(SOL_SOCKET, SO_REUSEADDR) }
         if family == .ipv6 { try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY) }
         return socket
     }

@@ -31,8 +31,7 @@ public struct MergedSources: Sendable {
     public mutating func receive(_ update: SourceUpdate, from source: Int, now: Timestamp = .now) -> SourceUpdate {
         var changes: [ServiceName: Service?] = [:]
         if latest.indices.contains(source) {
-            latest[source] = update
-            latest[source].changes = [:]
+            latest[source] = update.withoutChanges
             if names.count == 1 {
                 // Nobody else can define anything, so nothing need be remembered.
                 changes = update.changes

@@ -41,6 +41,13 @@ public struct SourceUpdate: Hashable, Sendable {
         self.state = state
     }
 
+    /// How things stand, without what changed: services may be many.
+    package var withoutChanges: SourceUpdate {
+        var update = self
+        update.changes = [:]
+        return update
+    }
+
     /// Takes in a later update, so that this one stands for both.
     public mutating func merge(_ later: SourceUpdate) {
         if changes.isEmpty { changes = later.changes } else { changes.merge(later.changes) { $1 } }

@@ -9,14 +9,13 @@ extension ClusterNode {
             let label = JSON.Member("\(Self.zoneLabel)", .string(zone))
             metadata.append(JSON.Member("labels", .object([label])))
         }
-        var members = [JSON.Member("apiVersion", "v1"), JSON.Member("kind", "Node")]
-        switch deletion {
-        case nil: members.append(JSON.Member("metadata", .object(metadata)))
-        case .timestamp(let time):
+        if case .timestamp(let time) = deletion {
             metadata.append(JSON.Member("deletionTimestamp", .string(time)))
-            members.append(JSON.Member("metadata", .object(metadata)))
-        case .taint:
-            members.append(JSON.Member("metadata", .object(metadata)))
+        }
+        var members: [JSON.Member] = [
+            JSON.Member("apiVersion", "v1"), JSON.Member("kind", "Node"), JSON.Member("metadata", .object(metadata)),
+        ]
+        if deletion == .taint {
             let taint: JSON = ["key": .string("\(Self.deletionTaint)"), "effect": "NoSchedule"]
             members.append(JSON.Member("spec", ["taints": .array([taint])]))
         }

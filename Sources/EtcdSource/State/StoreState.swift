@@ -158,10 +158,7 @@ struct StoreState {
         var update = SourceUpdate(
             changes: changes, isComplete: isComplete, findings: findings.list(now: now), state: state)
         update.nodes = nodes.good
-        defer {
-            last = update
-            last?.changes = [:]
-        }
+        defer { last = update.withoutChanges }
         return update == last ? nil : update
     }
 

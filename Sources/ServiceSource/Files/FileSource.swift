@@ -113,9 +113,7 @@ private struct FileWatcher: ~Copyable {
     /// Hands out what is new, if anything is.
     private mutating func post(_ update: SourceUpdate) {
         // Not `last?.changes = [:]`: of a type that cannot be copied, Swift 6.3 leaks what such an assignment replaces.
-        var unchanging = update
-        unchanging.changes = [:]
-        defer { last = unchanging }
+        defer { last = update.withoutChanges }
         if let last, update.changes.isEmpty, last.isComplete == update.isComplete, last.findings == update.findings,
             last.state == update.state, last.nodes == update.nodes
         {

@@ -44,10 +44,8 @@ extension Get {
         return stored.filter { wanted.contains($0.name) }
     }
 
-    /// One node a line, so that two outputs can be compared.
     private static func printDefinitions(_ nodes: [ClusterNode]) {
-        let lines = nodes.map { "  \($0.kubernetesJSON)" }.joined(separator: ",\n")
-        let items = lines.isEmpty ? "" : "\n\(lines)\n"
+        let items = Self.lines(of: nodes.map(\.kubernetesJSON))
         printBytes(Array("{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\(items)]}\n".utf8))
     }
 }

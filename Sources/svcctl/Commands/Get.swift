@@ -107,9 +107,12 @@ struct Get: AsyncParsableCommand {
         printTable([["SERVICE", "ADDRESSES", "PORTS", "ENDPOINTS", "REGISTERED"]] + rows)
     }
 
-    /// One service a line, so that two outputs can be compared.
     private static func printDefinitions(_ services: [Service]) {
-        let lines = services.map { "  \($0.nativeJSON)" }.joined(separator: ",\n")
-        printBytes(Array("{\"services\": [\(lines.isEmpty ? "" : "\n\(lines)\n")]}\n".utf8))
+        printBytes(Array("{\"services\": [\(lines(of: services.map(\.nativeJSON)))]}\n".utf8))
+    }
+
+    /// The elements of a list, one a line, so that two outputs can be compared.
+    static func lines(of elements: [JSON]) -> String {
+        elements.isEmpty ? "" : "\n" + elements.map { "  \($0)" }.joined(separator: ",\n") + "\n"
     }
 }
